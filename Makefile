@@ -1,0 +1,39 @@
+# Everything here does its own set-up: Python >= 3.11, git and make are enough.
+PYTHON ?= python3
+UV = .tools/bin/uv
+RUN = .venv/bin
+
+.PHONY: demo run test check bench setup clean
+
+demo: setup  ## the gateway with five simulated providers, a page to open and lines to paste
+	@$(RUN)/llm-gateway demo
+
+run: setup  ## the gateway on what is really there
+	@$(RUN)/llm-gateway serve
+
+test: setup  ## every test, in parallel
+	$(RUN)/python -m pytest -q -n auto tests
+
+check: setup  ## formatting, lint, types, import contracts
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+bench: setup  ## CPU, throughput, latency and memory beside a plain reverse proxy
+	$(RUN)/python -m benchmarks.run
+
+setup: .venv/.complete
+
+.venv/.complete: pyproject.toml uv.lock $(UV)
+	@echo "Setting up .venv (once; a minute or so)"
+	@$(UV) sync --frozen --all-extras --quiet --python $(PYTHON)
+	@touch $@
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<1'
+
+clean:
+	rm -rf .venv .tools

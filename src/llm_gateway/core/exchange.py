@@ -1,0 +1,161 @@
+"""One call on its way through the gateway, and the reply on its way back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
+
+from llm_gateway.core.clearance import Clearance
+from llm_gateway.core.errors import ClientClosedRequest, Internal, LLMGatewayError
+from llm_gateway.core.findings import Sensitivity
+from llm_gateway.core.routing import Attempt, Candidate, Decision
+from llm_gateway.core.types import Chunk, FinishReason, Request, Usage
+
+End = Callable[[], Awaitable[None]]
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What a request says of its sender, unchecked: the bearer token, the user it names, the address it came from."""
+
+    token: str = ""
+    user_id: str = ""
+    address: str = ""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who a request is counted against. `key_id` is set when an API key was shown."""
+
+    id: str
+    tier: str = "default"
+    key_id: str = ""
+    is_admin: bool = False
+
+
+ANONYMOUS = Caller("anonymous")
+
+
+class Exchange:
+    """Everything known about one call. Stages read and write it; ends run once, however the call ends.
+
+    Use it as a context: leaving it runs the ends, innermost (last added) first, with `failure` set when the call
+    did not finish. Times are the clock's monotonic seconds.
+    """
+
+    __slots__ = (
+        "_ends", "attempts", "cache_state", "caller", "chosen", "clearance", "conversation_id", "correlation_id", "cost_usd",
+        "credentials", "deadline_s", "decision", "failure", "finish_reason", "force_refresh", "headers", "ingress", "received_s",
+        "request", "sensitivity", "strategy", "tainted", "upstream_s", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: Request,
+        *,
+        correlation_id: str,
+        credentials: Credentials,
+        ingress: str,
+        received_s: float,
+        deadline_s: float,
+    ) -> None:
+        self.request = request
+        self.correlation_id = correlation_id
+        self.credentials = credentials
+        self.caller = ANONYMOUS
+        self.ingress = ingress
+        self.received_s = received_s
+        self.deadline_s = deadline_s
+        self.headers: dict[str, str] = {}
+        """Response headers that stages want the ingress to send."""
+        self.strategy: str | None = None
+        self.conversation_id: str | None = None
+        self.tainted = False
+        """Whether the conversation once held sensitive content."""
+        self.force_refresh = False
+        self.cache_state = "bypass"
+        self.sensitivity: Sensitivity | None = None
+        self.clearance: Clearance | None = None
+        self.decision: Decision | None = None
+        self.chosen: Candidate | None = None
+        self.attempts: list[Attempt] = []
+        self.usage: Usage | None = None
+        self.cost_usd: float | None = None
+        self.finish_reason: FinishReason | None = None
+        self.upstream_s = 0.0
+        """Seconds spent waiting for upstreams, all attempts together."""
+        self.failure: LLMGatewayError | None = None
+        self._ends: list[End] = []
+
+    def at_end(self, end: End) -> None:
+        """Run `end` once when the call is over: finished, failed, or left by its reader."""
+        self._ends.append(end)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, failure: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if failure is None:
+            await self._run_ends()
+            return
+        if isinstance(failure, LLMGatewayError):
+            self.failure = failure
+        elif isinstance(failure, asyncio.CancelledError | GeneratorExit):
+            self.failure = ClientClosedRequest("the caller went away")
+        else:
+            self.failure = Internal("the gateway failed while serving this request")
+        # A cancelled task may be cancelled again while its ends await; they must not be cut short.
+        await asyncio.shield(asyncio.ensure_future(self._run_ends()))
+
+    async def _run_ends(self) -> None:
+        failures: list[Exception] = []
+        while self._ends:
+            end = self._ends.pop()
+            try:
+                await end()
+            except Exception as failure:
+                failures.append(failure)
+        if failures:
+            raise ExceptionGroup("a stage failed to end", failures)
+
+
+class ReplyPart(Protocol):
+    """What a stage does to the chunks that pass: it may hold some back until the end."""
+
+    def feed(self, chunk: Chunk) -> Iterable[Chunk]: ...
+    def finish(self) -> Iterable[Chunk]: ...
+
+
+class Reply:
+    """The chunks of one answer. Stages write no generators: they add parts, which run in one place."""
+
+    __slots__ = ("_chunks", "_parts")
+
+    def __init__(self, chunks: AsyncIterator[Chunk]) -> None:
+        self._chunks = chunks
+        self._parts: list[ReplyPart] = []
+
+    def through(self, part: ReplyPart) -> Self:
+        """Pass every chunk through `part`, after the parts that are already there."""
+        self._parts.append(part)
+        return self
+
+    async def __aiter__(self) -> AsyncIterator[Chunk]:
+        parts = self._parts
+        async for chunk in self._chunks:
+            for out in _pass((chunk,), parts):
+                yield out
+        for index, part in enumerate(parts):
+            for out in _pass(part.finish(), parts[index + 1 :]):
+                yield out
+
+
+def _pass(chunks: Iterable[Chunk], parts: list[ReplyPart]) -> Iterable[Chunk]:
+    for part in parts:
+        chunks = [out for chunk in chunks for out in part.feed(chunk)]
+    return chunks
+
+
+Next = Callable[[Exchange], Awaitable[Reply]]

@@ -1,0 +1,46 @@
+"""What the detectors saw, and what it adds up to."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+PolicyAction = Literal["route", "block", "allow"]
+
+
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One sign of sensitive matter. Never holds the matched text.
+
+    `kind` is a dotted class (`secret.api_key`, `pii.card`, `marker.confidential`, `keyword.operator`), `place` a
+    JSON-pointer-like path into the request (`/messages/2/content`), `confidence` in [0, 1], `rule` the rule's id.
+    """
+
+    kind: str
+    place: str
+    confidence: float
+    rule: str = ""
+
+
+class Sensitivity(msgspec.Struct, frozen=True):
+    """The verdict on a request: `score` in [0, 1], `sensitive` when it reaches the threshold, and why.
+
+    `failed` names what made a judgement impossible (error, timeout, unreadable part); it counts as sensitive.
+    """
+
+    score: float
+    sensitive: bool
+    findings: tuple[Finding, ...] = ()
+    failed: str = ""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The distinct kinds found, sorted."""
+        return tuple(sorted({finding.kind for finding in self.findings}))
+
+
+def noisy_or(confidences: Iterable[float]) -> float:
+    """Combine independent evidence: 1 - Π(1 - c). Adding evidence never lowers it."""
+    doubt = 1.0
+    for confidence in confidences:
+        doubt *= 1.0 - confidence
+    return 1.0 - doubt

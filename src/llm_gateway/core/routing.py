@@ -1,0 +1,64 @@
+"""A routing decision as a value: what could answer, in which order, what could not, and why."""
+
+import msgspec
+
+from llm_gateway.core.types import SecurityLevel
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """An origin with the trust that the configuration gives it. `origin` is `scheme://host:port`."""
+
+    provider: str
+    origin: str
+    security_level: SecurityLevel
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A model at a provider."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """An eligible target with its rank. `score` in [0, 1], higher is better; `reasons` are short sentences for people."""
+
+    target: Target
+    score: float
+    reasons: tuple[str, ...] = ()
+    predicted_cost_usd: float | None = None
+    predicted_latency_s: float | None = None
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """A provider that may not or cannot answer. `code` is one of a closed set (security, capability, model, context_window, health, limit,
+    unconfigured, not_asked); `reason` is for people."""
+
+    provider: str
+    code: str
+    reason: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The router's answer for one request; `ranked` is the order of attempts."""
+
+    strategy: str
+    ranked: tuple[Candidate, ...]
+    rejected: tuple[Rejection, ...]
+    reason: str
+
+
+class Attempt(msgspec.Struct):
+    """One call of one target. `outcome` is `ok`, `cancelled`, or an error type; durations in seconds."""
+
+    provider: str
+    model: str
+    security_level: SecurityLevel
+    outcome: str = ""
+    upstream_status: int | None = None
+    message: str = ""
+    duration_s: float = 0.0
+    first_chunk_s: float | None = None

@@ -1,0 +1,21 @@
+"""The way of a request: one list of stages, read from the outside in."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
+
+from llm_gateway.core.exchange import Exchange, Next, Reply
+
+
+class Stage(Protocol):
+    """A part of the way: may answer by itself, or ask the next and add to its reply."""
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply: ...
+
+
+def compose(stages: Sequence[Stage], last: Next) -> Next:
+    """Nest the stages around `last`, the first outermost."""
+    way = last
+    for stage in reversed(stages):
+        way = partial(stage, call_next=way)
+    return way
