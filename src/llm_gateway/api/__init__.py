@@ -1,0 +1,1 @@
+"""HTTP in and out: decodes requests, encodes replies and errors, decides nothing."""

@@ -1,0 +1,143 @@
+"""The native model-call API: `/query`, `/chat`, `/stream`, `/embeddings`. Bare ASGI: this is the hot path."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from os import urandom
+from typing import Any
+
+import msgspec
+import structlog
+
+from llm_gateway.api.asgi import CallerWatch, Handler, Receive, Scope, Send
+from llm_gateway.api.call import Call, Calls, Ending, KeepAlive, accounting, run
+from llm_gateway.api.native_schema import ChatBody, EmbeddingsBody, QueryBody, chat_request, embedding_request
+from llm_gateway.core.clock import Clock
+from llm_gateway.core.errors import Internal, LLMGatewayError, Overloaded, ProviderBadResponse
+from llm_gateway.core.exchange import Exchange
+from llm_gateway.core.ids import ulid
+from llm_gateway.core.types import Chunk, ToolCallDelta
+
+_log = structlog.get_logger(__name__)
+_encode = msgspec.json.Encoder().encode
+_query_decoder = msgspec.json.Decoder(QueryBody)
+_chat_decoder = msgspec.json.Decoder(ChatBody)
+_embeddings_decoder = msgspec.json.Decoder(EmbeddingsBody)
+
+
+class NativeApi:
+    """Handlers of the native model calls. `calls` is asked anew for each request, so a reload takes effect at once."""
+
+    def __init__(self, calls: Calls, clock: Clock) -> None:
+        self._calls = calls
+        self._clock = clock
+        self.handlers: dict[str, Handler] = {
+            "/query": self._handler(self._query),
+            "/chat": self._handler(self._chat),
+            "/stream": self._handler(self._stream),
+            "/embeddings": self._handler(self._embeddings),
+        }
+
+    def _handler(self, serve: Callable[[Call], Awaitable[None]]) -> Handler:
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            call = Call(self._calls, self._clock, scope, receive, send)
+            watch = CallerWatch(call.connection, receive)
+            try:
+                with watch:
+                    await serve(call)
+            except LLMGatewayError as failure:
+                await call.fail(failure)
+            except asyncio.CancelledError:
+                # Either the caller left, and there is nobody to tell, or the server is stopping.
+                if not watch.left:
+                    await call.fail(Overloaded("the gateway is shutting down", code="shutting_down", retry_after_s=1))
+            except Exception:
+                _log.exception("serving a request failed", correlation_id=call.correlation_id, path=scope["path"])
+                await call.fail(Internal("the gateway failed while serving this request"))
+
+        return handle
+
+    async def _query(self, call: Call) -> None:
+        body = await call.decode(_query_decoder, QueryBody.__struct_fields__)
+        request = chat_request(body, stream=False)
+        await self._answer(call, call.exchange(request, "native", body.user_id, force_refresh=body.force_refresh))
+
+    async def _chat(self, call: Call) -> None:
+        body = await call.decode(_chat_decoder, ChatBody.__struct_fields__)
+        exchange = call.exchange(chat_request(body, stream=False), "native", body.user_id, force_refresh=body.force_refresh)
+        exchange.conversation_id = body.conversation_id or "conv_" + ulid(self._clock.wall_s(), urandom)
+        await self._answer(call, exchange)
+
+    async def _answer(self, call: Call, exchange: Exchange) -> None:
+        chunks = await run(call.calls.way, exchange)
+        await call.respond(exchange, _encode(self._document(exchange, chunks)))
+
+    async def _embeddings(self, call: Call) -> None:
+        body = await call.decode(_embeddings_decoder, EmbeddingsBody.__struct_fields__)
+        request = embedding_request(body)
+        exchange = call.exchange(request, "native", body.user_id, force_refresh=False)
+        chunks = await run(call.calls.way, exchange)
+        vectors = [vector for chunk in chunks for vector in chunk.embeddings or ()]
+        if len(vectors) != len(request.inputs):
+            raise ProviderBadResponse(f"the provider gave {len(vectors)} vectors for {len(request.inputs)} texts")
+        document = {
+            "embeddings": vectors[0] if isinstance(body.text, str) else vectors,
+            **_target(exchange),
+            "dimensions": len(vectors[0]),
+            **accounting(exchange),
+        }
+        await call.respond(exchange, _encode(document))
+
+    async def _stream(self, call: Call) -> None:
+        body = await call.decode(_query_decoder, QueryBody.__struct_fields__)
+        exchange = call.exchange(chat_request(body, stream=True), "native", body.user_id, force_refresh=body.force_refresh)
+        with KeepAlive(call, exchange) as keep_alive:
+            async with Ending(exchange):
+                reply = await call.calls.way(exchange)
+                await call.start_stream(exchange)
+                async for chunk in reply:
+                    if chunk.text or chunk.tool_calls:
+                        await call.write(_event({"chunk": chunk.text, "finished": False, **_tool_pieces(chunk.tool_calls)}))
+                        keep_alive.touch()
+            final = {"chunk": "", "finished": True, **_target(exchange), "finish_reason": exchange.finish_reason, **accounting(exchange)}
+            await call.end_stream(_event(final) + b"data: [DONE]\n\n")
+
+    def _document(self, exchange: Exchange, chunks: list[Chunk]) -> dict[str, Any]:
+        text = chunks[0].text if len(chunks) == 1 else "".join([chunk.text for chunk in chunks])
+        target = exchange.chosen.target if exchange.chosen else None
+        shared = accounting(exchange)
+        document: dict[str, Any] = {
+            "response": text,
+            "provider": target.provider if target else None,
+            "tokens_used": shared["tokens_used"],
+            "processing_time": round(self._clock.monotonic_s() - exchange.received_s, 6),
+            **shared,
+            "model": target.model if target else None,
+            "finish_reason": exchange.finish_reason,
+        }
+        tool_calls = [call for chunk in chunks for call in chunk.tool_calls]
+        if tool_calls:
+            document["tool_calls"] = _whole_calls(tool_calls)
+        if exchange.conversation_id is not None:
+            document["conversation_id"] = exchange.conversation_id
+        return document
+
+
+def _event(document: dict[str, Any]) -> bytes:
+    return b"data: " + _encode(document) + b"\n\n"
+
+
+def _target(exchange: Exchange) -> dict[str, str]:
+    target = exchange.chosen.target if exchange.chosen else None
+    return {"provider": target.provider, "model": target.model} if target else {}
+
+
+def _tool_pieces(pieces: tuple[ToolCallDelta, ...]) -> dict[str, Any]:
+    return {"tool_calls": [{"index": p.index, "id": p.id, "name": p.name, "arguments": p.arguments} for p in pieces]} if pieces else {}
+
+
+def _whole_calls(pieces: list[ToolCallDelta]) -> list[dict[str, str]]:
+    whole: dict[int, dict[str, str]] = {}
+    for piece in pieces:
+        call = whole.setdefault(piece.index, {"id": piece.id, "name": piece.name, "arguments": ""})
+        call["arguments"] += piece.arguments
+    return list(whole.values())
