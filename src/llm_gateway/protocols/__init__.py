@@ -1,0 +1,1 @@
+"""What is said on each wire: pure translations that providers and ingresses share."""
