@@ -1,5 +1,7 @@
 """Counts every call once, when it is over, whatever became of it."""
 
+import asyncio
+import contextlib
 from collections import Counter
 from typing import Any
 
@@ -31,6 +33,7 @@ class MetricsCollector:
         self.cache_hits = 0
         self.cacheable = 0
         self.in_flight = 0
+        self._idle = asyncio.Event()
         self._available_s = 0.0
         self._observed_s = 0.0
         self._last_availability: tuple[float, bool] | None = None
@@ -40,8 +43,18 @@ class MetricsCollector:
         exchange.at_end(lambda: self._count(exchange))
         return await call_next(exchange)
 
+    async def all_ended(self, within_s: float) -> None:
+        """Wait until no call is in flight, or the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.in_flight:
+                    self._idle.clear()
+                    await self._idle.wait()
+
     async def _count(self, exchange: Exchange) -> None:
         self.in_flight -= 1
+        if not self.in_flight:
+            self._idle.set()
         self.total_requests += 1
         if exchange.chosen is not None:
             self.requests_by_provider[exchange.chosen.target.provider] += 1

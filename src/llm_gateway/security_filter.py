@@ -24,14 +24,17 @@ _log = structlog.get_logger(__name__)
 
 
 class SecurityFilter:
-    """The stage. `destinations` are the configured providers' origins with their levels."""
+    """The stage. `destinations` are the configured providers' origins with their levels; `trusted` False: the detector is not."""
 
-    def __init__(self, settings: SecuritySettings, destinations: Iterable[Destination], inspector: Inspector) -> None:
+    def __init__(
+        self, settings: SecuritySettings, destinations: Iterable[Destination], inspector: Inspector, *, trusted: bool = True
+    ) -> None:
         self._settings = settings
         self._inspector = inspector
         everywhere = frozenset(destinations)
         secure = frozenset(d for d in everywhere if self._is_secure(d))
-        self._eligible = {False: everywhere, True: secure}
+        # A detector that fails its self-test is not believed when it says that something is harmless.
+        self._eligible = {False: everywhere if trusted else secure, True: secure}
         self.policy_version = hashlib.blake2b(
             msgspec.json.encode([inspector.version, settings.model_dump(mode="json")], order="deterministic"), digest_size=8
         ).hexdigest()

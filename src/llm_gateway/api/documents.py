@@ -1,0 +1,158 @@
+"""What the management endpoints answer, as types: the OpenAPI document is made from these."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Document(BaseModel):
+    """An answer; its fields are described where their names do not say all."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ErrorDetail(Document):
+    type: str = Field(description="One of the types in docs/api.md.")
+    message: str
+    param: str | None = Field(None, description="The field that is wrong.")
+    code: str | None = None
+
+
+class ErrorDocument(Document):
+    """Every error has this shape."""
+
+    error: ErrorDetail
+    correlation_id: str
+
+
+class ProviderDocument(Document):
+    name: str
+    type: Literal["local", "cloud"]
+    kind: str
+    model: str | None = Field(description="Default model.")
+    security_level: Literal["high", "medium", "low"]
+    cost_per_token: float | None = Field(description="USD per output token of the default model; null: unknown.")
+    status: Literal["available", "degraded", "unavailable", "unconfigured"]
+    reason: str = Field("", description="Why it is not available.")
+    capabilities: list[str] = []
+
+
+class ProvidersDocument(Document):
+    providers: list[ProviderDocument]
+
+
+class ModelDocument(Document):
+    id: str = Field(description="`provider/model`.")
+    provider: str
+    model: str
+    default: bool
+    context_window: int | None = Field(description="Tokens of input and output together.")
+    input_usd_per_million_tokens: float | None
+    output_usd_per_million_tokens: float | None
+
+
+class ModelsDocument(Document):
+    models: list[ModelDocument]
+    aliases: dict[str, str]
+
+
+class ProviderHealth(Document):
+    available: bool
+    status: Literal["healthy", "degraded", "unhealthy", "unconfigured"]
+    last_checked: float | None = Field(description="Unix seconds.")
+    reason: str = ""
+
+
+class HealthDocument(Document):
+    status: Literal["healthy", "degraded", "starting", "stopping"]
+    version: str
+    uptime: float = Field(description="Seconds.")
+
+
+class DetailedHealthDocument(Document):
+    service: Literal["healthy", "degraded"]
+    version: str
+    uptime: float = Field(description="Seconds.")
+    providers: dict[str, ProviderHealth]
+    security: dict[str, Any] = Field(description="The detector's self-test and the policy in force.")
+    timestamp: float = Field(description="Unix seconds.")
+
+
+class MetricsDocument(Document):
+    total_requests: int
+    requests_by_provider: dict[str, int]
+    total_tokens_used: int
+    total_cost: float = Field(description="USD; calls of unknown price are counted in `unpriced_requests`.")
+    average_response_time: float = Field(description="Seconds.")
+    cache_hit_rate: float = Field(description="A fraction.")
+    error_rate: float = Field(description="Percent of answered calls that failed by our or a provider's fault.")
+    uptime_percentage: float = Field(description="Percent of the time since start in which a provider was available.")
+    errors_by_type: dict[str, int]
+    requests_in_flight: int
+    unpriced_requests: int
+
+
+class TurnDocument(Document):
+    role: str
+    content: str
+    tokens: int
+    created: float = Field(description="Unix seconds.")
+    provider: str = ""
+    model: str = ""
+
+
+class ConversationDocument(Document):
+    conversation_id: str
+    owner: str
+    created: float = Field(description="Unix seconds.")
+    updated: float = Field(description="Unix seconds.")
+    tainted: bool = Field(description="It once held sensitive content: only secure providers see it.")
+    turns: list[TurnDocument]
+
+
+class FindingDocument(Document):
+    kind: str
+    place: str = Field(description="Where in the request; never what was found.")
+    confidence: float
+    rule: str = ""
+
+
+class SensitivityDocument(Document):
+    score: float
+    sensitive: bool
+    findings: list[FindingDocument]
+    failed: str = ""
+
+
+class CandidateDocument(Document):
+    provider: str
+    model: str
+    score: float
+    reasons: list[str]
+    predicted_cost: float | None = Field(description="USD; null: unknown.")
+    predicted_latency: float | None = Field(description="Seconds.")
+
+
+class RejectionDocument(Document):
+    provider: str
+    code: str
+    reason: str
+
+
+class EligibleDocument(Document):
+    provider: str
+    security_level: str
+    origin: str
+
+
+class ExplainDocument(Document):
+    """What would happen to a request, and why. Nothing was sent."""
+
+    sensitivity: SensitivityDocument
+    eligible: list[EligibleDocument]
+    ranked: list[CandidateDocument]
+    rejected: list[RejectionDocument]
+    strategy: str
+    reason: str
+    policy_version: str
+    correlation_id: str

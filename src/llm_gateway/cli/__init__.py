@@ -1,0 +1,1 @@
+"""The command line: each command says in `--help` what it does."""

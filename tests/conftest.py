@@ -1,0 +1,32 @@
+"""Fixtures that every test may use."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from llm_gateway.simulator import SimulatorProcess, simulator_process
+
+# Two shared cores: a slow machine is no finding.
+settings.register_profile("default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", deadline=None, max_examples=5000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def simulator_of_session() -> Iterator[SimulatorProcess]:
+    with simulator_process() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(simulator_of_session: SimulatorProcess) -> Iterator[SimulatorProcess]:
+    """The five upstreams as a process of their own; log, faults and pace are fresh for each test."""
+    simulator_of_session.clear_log()
+    yield simulator_of_session
+    simulator_of_session.clear_faults()
+    simulator_of_session.set_latency("none")
+    simulator_of_session.set_replies([])
+    for kind in set(simulator_of_session.urls) - set(simulator_of_session.running()):
+        simulator_of_session.start(kind)
