@@ -1,0 +1,1 @@
+"""Measurements that every change is held against. `python -m benchmarks.run --help` says how."""
