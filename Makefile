@@ -27,7 +27,7 @@ setup: .venv/.complete
 
 .venv/.complete: pyproject.toml uv.lock $(UV)
 	@echo "Setting up .venv (once; a minute or so)"
-	@$(UV) sync --frozen --all-extras --quiet --python $(PYTHON)
+	@$(UV) sync --frozen --quiet --python $(PYTHON)
 	@touch $@
 
 $(UV):
