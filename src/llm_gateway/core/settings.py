@@ -1,0 +1,223 @@
+"""Every setting, typed: the shape of the YAML file. Where values come from is `llm_gateway.configuration`'s matter.
+
+Units stand in the names, or, where the original specification fixed a name without one, in the field's description.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from llm_gateway.core.findings import PolicyAction
+from llm_gateway.core.types import SecurityLevel
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Usd = Annotated[float, Field(ge=0)]
+ProviderKind = Literal["ollama", "openai", "anthropic", "bedrock", "grok"]
+StrategyName = Literal["balanced", "cost", "latency", "quality", "priority", "round_robin"]
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+ServiceName = Literal[
+    "doc_store",
+    "prompt_store",
+    "memory_agent",
+    "interpreter",
+    "orchestrator",
+    "summarizer_hub",
+    "secure_analyzer",
+    "code_analyzer",
+    "architecture_digitizer",
+    "analysis_service",
+]
+Route = Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) /\S*$", description="a method and a path, like `POST /api/v1/search`")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class ServerSettings(_Section):
+    """Where the gateway listens, and what it accepts."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(5055, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(1, ge=1, le=256, description="Processes; more than one needs Redis.")
+    max_body_bytes: int = Field(4 << 20, ge=1024, description="Largest request body.")
+    max_json_depth: int = Field(64, ge=4, le=512, description="Deepest nesting of a request body.")
+    max_messages: int = Field(10_000, ge=1, description="Most messages in one request.")
+    header_timeout_s: Seconds = Field(10, description="Time for a request's headers to arrive.")
+    body_timeout_s: Seconds = Field(30, description="Time for a request's body to arrive.")
+    keep_alive_s: Seconds = Field(15, description="Time an idle client connection is kept.")
+    request_timeout_s: Seconds = Field(300, description="Deadline of a whole call, retries and fallbacks included.")
+    drain_s: Seconds = Field(30, description="Time that running calls get to finish after SIGTERM.")
+    max_connections: int = Field(20_000, ge=1, description="Client connections at once.")
+    data_dir: str = Field("data", min_length=1, description="Folder of the SQLite file and other state.")
+    log_level: LogLevel = Field("info", description="Least severity that is logged.")
+
+
+class ModelPrice(_Section):
+    """What a model costs in USD per million tokens; overrides the catalogue."""
+
+    input: Usd = Field(description="Tokens sent.")
+    output: Usd = Field(description="Tokens answered.")
+    cache_read: Usd | None = Field(None, description="Tokens read from the provider's prompt cache; default: as `input`.")
+    cache_write: Usd | None = Field(None, description="Tokens written to the provider's prompt cache; default: as `input`.")
+
+
+class ProviderSettings(_Section):
+    """One upstream. The five default providers are named like their kind."""
+
+    kind: ProviderKind | None = Field(None, description="The wire it speaks; default: the provider's own name.")
+    enabled: bool = Field(True, description="Switched off, it is listed but never chosen.")
+    endpoint: str = Field("", description="Base URL as the vendor's own SDK takes it.")
+    api_key: SecretStr = Field(SecretStr(""), description="Secret sent to this origin only.")
+    model: str = Field("", description="Default model.")
+    embedding_model: str = Field("", description="Default model for embeddings.")
+    models: tuple[str, ...] = Field((), description="Models that may be asked for; empty: those that the upstream or the catalogue lists.")
+    timeout: Seconds = Field(60, description="Seconds for a whole answer; streams: to the first byte, then idle_timeout_s rules.")
+    connect_timeout_s: Seconds = Field(2, description="Time for a connection to stand, TLS included.")
+    first_byte_timeout_s: Seconds | None = Field(None, description="Default: `timeout`.")
+    idle_timeout_s: Seconds = Field(60, description="Longest silence inside an answer.")
+    max_response_bytes: int = Field(64 << 20, ge=1024, description="Largest answer, decompressed.")
+    cost_per_token: Usd | None = Field(None, description="USD; used where the price catalogue knows no price.")
+    prices: dict[str, ModelPrice] = Field({}, description="Prices by model, in USD per million tokens.")
+    security_level: SecurityLevel | None = Field(None, description="high, medium or low; default by kind and address.")
+    priority: int = Field(0, description="Lower is asked first by the `priority` strategy.")
+    quality: float | None = Field(None, ge=0, le=1, description="Quality of the default model in [0, 1]; default by model.")
+    context_window: int | None = Field(None, ge=1, description="Tokens of input and output together; default by model.")
+    max_concurrency: int = Field(256, ge=1, description="Calls in flight to this provider.")
+    max_queue: int = Field(512, ge=0, description="Calls that may wait for a free place.")
+    headers: dict[str, str] = Field({}, repr=False, description="Further headers sent with every call.")
+    num_ctx: int | None = Field(None, ge=1, description="ollama: context length to load the model with.")
+    keep_alive: str | None = Field(None, description="ollama: how long the model stays loaded, like 5m.")
+    region: str = Field("", description="bedrock: AWS region.")
+    aws_access_key_id: SecretStr = Field(SecretStr(""), description="bedrock: signs the calls, with the secret access key.")
+    aws_secret_access_key: SecretStr = Field(SecretStr(""), description="bedrock: never sent.")
+    aws_session_token: SecretStr = Field(SecretStr(""), description="bedrock: for temporary credentials.")
+
+
+class RoutingSettings(_Section):
+    """How a provider is chosen, and what happens when it fails."""
+
+    strategy: StrategyName = Field("balanced", description="How eligible targets are ranked.")
+    max_attempts: int = Field(4, ge=1, le=20, description="Calls made for one request, all targets together.")
+    retry_budget: float = Field(0.2, ge=0, le=1, description="Retries as a share of requests.")
+    retry_base_s: Seconds = Field(0.1, description="First retry waits a random time up to this; then it doubles.")
+    retry_max_s: Seconds = Field(5, description="Longest wait before a retry.")
+    breaker_failures: int = Field(5, ge=1, description="Failures in a row that open a target's circuit.")
+    breaker_open_s: Seconds = Field(10, description="How long an open circuit rests before one probe call.")
+    breaker_open_max_s: Seconds = Field(20, description="Longest rest of a circuit; it doubles while its probe calls fail.")
+    explicit_fallback: bool = Field(True, description="When a caller names a provider and it fails, ask the others.")
+    health_interval_s: Seconds = Field(15, description="Time between health checks.")
+    health_timeout_s: Seconds = Field(2, description="Time for a health check to be answered.")
+
+
+class KindPolicy(_Section):
+    """What to do about one kind of finding."""
+
+    action: PolicyAction = Field("route", description="route, redact, block or allow.")
+    minimum_level: SecurityLevel | None = Field(None, description="Level that this kind needs; default: security.minimum_level.")
+
+
+class SecuritySettings(_Section):
+    """What counts as sensitive, and where it may go."""
+
+    sensitive_keywords: tuple[str, ...] = Field(
+        ("password", "secret", "token", "key", "credential", "confidential", "internal"),
+        description="Everyday words among them need a value or a marker beside them; any other word is sensitive by itself.",
+    )
+    sensitivity_threshold: float = Field(0.7, gt=0, le=1, description="Score from which content counts as sensitive.")
+    auto_classification: bool = Field(True, description="Analyse content. Switched off, everything counts as sensitive.")
+    minimum_level: SecurityLevel = Field(SecurityLevel.HIGH, description="Level that sensitive content needs.")
+    secure_only_models: tuple[str, ...] = Field((), description="Providers that may get sensitive content; empty: all of the needed level.")
+    on_forbidden_provider: Literal["reroute", "block"] = Field(
+        "reroute", description="What happens when a caller asks for a provider that may not get the content."
+    )
+    policies: dict[str, PolicyAction | KindPolicy] = Field(
+        {}, description="Action by kind of finding (`pii.email`, or a family like `pii`), or `{action, minimum_level}`."
+    )
+    callers: dict[str, SecurityLevel] = Field({}, description="Callers whose every request needs at least this level.")
+    unreadable_parts: Literal["sensitive", "allow"] = Field(
+        "sensitive", description="What images, binary files, remote addresses and token arrays count as: nobody can read them here."
+    )
+    analysis_timeout_s: Seconds = Field(2, description="Longest analysis; a request that needs longer counts as sensitive.")
+    analysis_offload_chars: int = Field(32_768, ge=0, description="Requests with more text than this are analysed off the event loop.")
+    rules: dict[str, str] = Field({}, description="Operator rules: name to RE2 pattern; a match is sensitive.")
+
+
+class TierLimits(_Section):
+    """Limits of one tier of callers."""
+
+    requests_per_minute: int = Field(60, ge=1, description="Requests in any minute.")
+    requests_per_hour: int = Field(1000, ge=1, description="Requests in any hour.")
+    tokens_per_minute: int = Field(50_000, ge=1, description="Tokens in any minute, input and output together.")
+    burst_limit: int = Field(10, ge=1, description="Requests in any one second.")
+    cooldown_seconds: float = Field(60, ge=0, description="Pause after the third refusal within a minute.")
+
+
+class CacheSettings(_Section):
+    """The response cache."""
+
+    max_size: int = Field(1000, ge=0, description="Entries; 0 switches the cache off.")
+    default_ttl: Seconds = Field(3600, description="Seconds an answer is kept.")
+    cleanup_interval: Seconds = Field(300, description="Seconds between removals of expired entries.")
+    enable_compression: bool = Field(True, description="Keep answers compressed (zstd).")
+    scope: Literal["caller", "shared"] = Field("caller", description="Who may be answered from an entry: the caller who made it, or all.")
+
+
+class MetricsSettings(_Section):
+    """What is measured, and for how long it is kept."""
+
+    enable_detailed_logging: bool = Field(True, description="One log line for every call; never its content.")
+    retention_days: int = Field(30, ge=1, le=3650, description="Days that usage records are kept.")
+    enable_cost_tracking: bool = Field(True, description="Price every call and keep the sums.")
+
+
+class ConversationSettings(_Section):
+    """The memory behind /chat."""
+
+    max_history_tokens: int = Field(8_000, ge=0, description="Most history sent when the model's window is unknown.")
+    max_turns: int = Field(1_000, ge=1, description="Turns kept of one conversation.")
+
+
+class AuthSettings(_Section):
+    """Who may call."""
+
+    required: bool = Field(False, description="Every call needs an API key; also true as soon as one key exists.")
+    admin_token: SecretStr = Field(SecretStr(""), description="Bearer token of the admin endpoints; made at first start when absent.")
+
+
+class StorageSettings(_Section):
+    """Where state lives beyond one process."""
+
+    database_url: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; default: SQLite in server.data_dir.")
+    redis_url: SecretStr = Field(SecretStr(""), description="Shares limits, cache and live metrics between workers and replicas.")
+
+
+class ServiceSettings(_Section):
+    """One of the ten integrated services. Embedded in the gateway unless it has a `url`."""
+
+    url: str = Field("", description="Base URL of a remote service; empty: it runs embedded.")
+    timeout_s: Seconds = Field(10, description="Time for a remote service to answer.")
+    security_level: SecurityLevel | None = Field(
+        None, description="How far a remote service is trusted; default: high at a local address, else medium."
+    )
+    routes: dict[str, Route] = Field({}, description="Route by operation, where a remote service differs from the usual ones.")
+
+
+class Settings(_Section):
+    """The whole configuration."""
+
+    server: ServerSettings = ServerSettings()  # type: ignore[call-arg]  # pydantic fills the defaults
+    providers: dict[str, ProviderSettings] = Field({}, description="Upstreams by name; the five default ones are always there.")
+    aliases: dict[str, str] = Field({}, description="Model names of your own: alias to `provider/model` or model.")
+    routing: RoutingSettings = RoutingSettings()  # type: ignore[call-arg]
+    rate_limiting: dict[str, TierLimits] = Field(
+        {"default": TierLimits()},  # type: ignore[call-arg]
+        description="Limits by tier of callers; `default` is everyone's who has no other.",
+    )
+    security: SecuritySettings = SecuritySettings()  # type: ignore[call-arg]
+    cache: CacheSettings = CacheSettings()  # type: ignore[call-arg]
+    metrics: MetricsSettings = MetricsSettings()  # type: ignore[call-arg]
+    conversations: ConversationSettings = ConversationSettings()  # type: ignore[call-arg]
+    auth: AuthSettings = AuthSettings()  # type: ignore[call-arg]
+    storage: StorageSettings = StorageSettings()  # type: ignore[call-arg]
+    services: dict[ServiceName, ServiceSettings] = Field({}, description="The integrated services that differ from their defaults.")
