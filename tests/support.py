@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,13 @@ from llm_gateway.cli.demo import environ_of
 from llm_gateway.configuration import load
 from llm_gateway.server import server
 from llm_gateway.simulator import SimulatorProcess
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Answer(NamedTuple):

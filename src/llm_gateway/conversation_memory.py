@@ -115,7 +115,9 @@ class ConversationStore:
             elif known.owner != owner:
                 raise NotFound(f"no conversation {conversation_id!r}", param="conversation_id")
             else:
-                values: dict[str, object] = {"updated_s": now_s} | ({"tainted": True} if tainted else {})
+                values: dict[str, float | bool] = {"updated_s": now_s}
+                if tainted:
+                    values["tainted"] = True
                 connection.execute(update(conversations).where(conversations.c.id == conversation_id).values(**values))
             if rows:
                 connection.execute(insert(turns), rows)

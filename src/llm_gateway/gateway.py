@@ -114,7 +114,7 @@ class Gateway:
         """Planted secrets that the detector missed; with any, only providers of the highest level are served."""
         self.authenticator = Authenticator()
         self.security_filter = SecurityFilter(security, (found.destination for found in usable), inspector, trusted=not self.unflagged)
-        self.router = ProviderRouter(settings, self.upstreams, shared, before.router if before else None)
+        self.router: ProviderRouter = ProviderRouter(settings, self.upstreams, shared, before.router if before else None)
         self.memory = ConversationMemory(shared.conversations, shared.clock, self.router.history_tokens)
         order: tuple[Stage, ...] = (
             shared.metrics,

@@ -144,7 +144,7 @@ class Overview:
         exchange.conversation_id = body.conversation_id
         exchange.caller = gateway.authenticator.identify(credentials)
         await gateway.memory.recall(exchange)
-        gateway.security_filter.clear(exchange)
+        await gateway.security_filter.clear(exchange)
         if exchange.clearance is None or exchange.sensitivity is None:
             raise Internal("the security filter gave no verdict")
         decision = gateway.router.decide(exchange.request, exchange.clearance, strategy)

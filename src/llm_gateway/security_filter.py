@@ -2,80 +2,185 @@
 
 The only maker of clearances. The eligible destinations are computed once, here, from content, conversation and
 policy; retries, fallbacks and every later stage work with the sealed result and can only narrow it.
+
+What cannot be judged counts as sensitive: a detector that fails or takes too long, a part that nobody can read.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 import structlog
 
 from llm_gateway.core.errors import SensitiveContentBlocked
 from llm_gateway.core.exchange import Exchange, Next, Reply
-from llm_gateway.core.findings import PolicyAction, Sensitivity
+from llm_gateway.core.findings import Finding, Sensitivity, combined
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.seal import seal
-from llm_gateway.core.settings import SecuritySettings
-from llm_gateway.core.types import Request
-from llm_gateway.detectors.extraction import strings_of
+from llm_gateway.core.settings import KindPolicy, SecuritySettings
+from llm_gateway.core.types import Chunk, Request, SecurityLevel
+from llm_gateway.detectors.extraction import Extraction, extract
 from llm_gateway.detectors.inspector import Inspector
+from llm_gateway.redaction import Restorer, Vault, redacted
 
 _log = structlog.get_logger(__name__)
+_ROUTE = KindPolicy()  # type: ignore[call-arg]  # pydantic fills the defaults
+WEAK = 0.3
+"""Findings below this confidence add to a score, but do not say by themselves which level a request needs."""
+UNREADABLE = "unreadable"
+"""Kind of the finding that stands for a part which cannot be read."""
+SCAN_CHARS = 4_096
+SCAN_OVERLAP_CHARS = 512
+"""Answers are judged in pieces of this size as they pass; each begins with the end of the one before."""
 
 
 class SecurityFilter:
-    """The stage. `destinations` are the configured providers' origins with their levels; `trusted` False: the detector is not."""
+    """The stage.
+
+    `destinations` are the configured providers' origins with their levels. `trusted` False: the detector failed its
+    self-test, and is not believed when it says that something is harmless.
+    """
 
     def __init__(
         self, settings: SecuritySettings, destinations: Iterable[Destination], inspector: Inspector, *, trusted: bool = True
     ) -> None:
         self._settings = settings
         self._inspector = inspector
+        self._policies = {kind: _policy(policy) for kind, policy in settings.policies.items()}
+        self._redacts = any(policy.action == "redact" for policy in self._policies.values())
         everywhere = frozenset(destinations)
-        secure = frozenset(d for d in everywhere if self._is_secure(d))
-        # A detector that fails its self-test is not believed when it says that something is harmless.
-        self._eligible = {False: everywhere if trusted else secure, True: secure}
+        floor = SecurityLevel.LOW if trusted else settings.minimum_level
+        self._eligible = {
+            level: frozenset(d for d in everywhere if d.security_level.rank >= max(level.rank, floor.rank)) for level in SecurityLevel
+        }
+        named = settings.secure_only_models
+        self._confined = {
+            level: frozenset(d for d in places if not named or d.provider in named) for level, places in self._eligible.items()
+        }
         self.policy_version = hashlib.blake2b(
-            msgspec.json.encode([inspector.version, settings.model_dump(mode="json")], order="deterministic"), digest_size=8
+            msgspec.json.encode([inspector.version, settings.model_dump(mode="json"), trusted], order="deterministic"), digest_size=8
         ).hexdigest()
 
-    def _is_secure(self, destination: Destination) -> bool:
-        named = self._settings.secure_only_models
-        return destination.security_level.rank >= self._settings.minimum_level.rank and (not named or destination.provider in named)
-
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
-        self.clear(exchange)
-        return await call_next(exchange)
+        vault = await self.clear(exchange)
+        reply = await call_next(exchange)
+        # Scanned before values are put back: what a placeholder stands for was never with the provider.
+        if exchange.conversation_id is not None and not exchange.tainted:
+            reply.through(AnswerScan(exchange, self._is_sensitive))
+        if vault is not None:
+            reply.through(Restorer(vault))
+        return reply
 
-    def clear(self, exchange: Exchange) -> None:
-        """Judge the exchange's request as it stands now, and set its sensitivity and clearance.
+    async def clear(self, exchange: Exchange) -> Vault | None:
+        """Judge the exchange's request as it stands now; set its sensitivity and clearance.
+
+        Where the policy redacts a kind, the request is replaced by one with placeholders, and the vault that can put
+        the values back is returned.
 
         Raises:
             SensitiveContentBlocked: the policy of a kind that was found says `block`.
         """
-        sensitivity = self.judge(exchange.request)
+        sensitivity = await self._judged(exchange.request)
+        vault = None
+        if self._redacts and any(self._policy_of(kind).action == "redact" for kind in sensitivity.kinds):
+            exchange.request, vault = redacted(exchange.request, self._to_redact, (text for _, text in extract(exchange.request).strings))
+            sensitivity = await self._judged(exchange.request)
         exchange.sensitivity = sensitivity
-        blocked = [kind for kind in sensitivity.kinds if self._action(kind) == "block"]
+        blocked = [kind for kind in sensitivity.kinds if self._policy_of(kind).action == "block"] if sensitivity.sensitive else []
         if blocked:
             raise SensitiveContentBlocked(f"the policy blocks content of this kind: {', '.join(blocked)}")
+        level = self._level(exchange, sensitivity)
         confined = sensitivity.sensitive or exchange.tainted
-        exchange.clearance = seal(exchange.request, self._eligible[confined], self.policy_version)
+        places = self._confined[level] if confined else self._eligible[level]
+        exchange.clearance = seal(exchange.request, places, self.policy_version)
+        return vault
 
-    def judge(self, request: Request) -> Sensitivity:
-        """What the content of a request amounts to. Never raises: what cannot be judged counts as sensitive."""
+    def _level(self, exchange: Exchange, sensitivity: Sensitivity) -> SecurityLevel:
+        """The least level that may see the request: each reason can raise it, none can lower it."""
+        levels = [SecurityLevel.LOW]
+        if sensitivity.sensitive:
+            strong = {finding.kind for finding in sensitivity.findings if finding.confidence >= WEAK}
+            levels += [self._policy_of(kind).minimum_level or self._settings.minimum_level for kind in strong]
+            # A verdict without a strong finding (many weak ones, or a detector that failed) has no kind to ask.
+            levels += [] if strong else [self._settings.minimum_level]
+        if exchange.tainted:
+            levels.append(self._settings.minimum_level)
+        if exchange.minimum_level is not None:
+            levels.append(exchange.minimum_level)
+        if self._settings.callers:
+            levels.append(self._settings.callers.get(exchange.caller.id, SecurityLevel.LOW))
+        return max(levels, key=lambda level: level.rank)
+
+    async def _judged(self, request: Request) -> Sensitivity:
         if not self._settings.auto_classification:
             return Sensitivity(1.0, True, failed="classification is switched off")
         try:
-            return self._inspector.judge(strings_of(request))
+            extraction = extract(request)
+            if sum([len(text) for _, text in extraction.strings]) <= self._settings.analysis_offload_chars:
+                return self._judge(extraction)
+            async with asyncio.timeout(self._settings.analysis_timeout_s):
+                return await asyncio.to_thread(self._judge, extraction)
+        except TimeoutError:
+            return Sensitivity(1.0, True, failed="the analysis took too long")
         except Exception:  # failing closed is the contract, whatever a detector does
             _log.exception("the detector failed; the request counts as sensitive")
             return Sensitivity(1.0, True, failed="the detector failed")
 
-    def _action(self, kind: str) -> PolicyAction:
-        """The action of the most specific policy that covers `kind`: `pii.email`, then `pii`."""
-        policies = self._settings.policies
+    def _judge(self, extraction: Extraction) -> Sensitivity:
+        verdict = self._inspector.judge(extraction.strings)
+        unreadable = extraction.unreadable if self._settings.unreadable_parts == "sensitive" else ()
+        if not unreadable and not (self._policies and verdict.findings):
+            return verdict
+        findings = [finding for finding in verdict.findings if self._policy_of(finding.kind).action != "allow"]
+        findings += [Finding(f"{UNREADABLE}.{part.kind}", part.place, 1.0, UNREADABLE) for part in unreadable]
+        return combined(findings, self._settings.sensitivity_threshold)
+
+    def _is_sensitive(self, text: str) -> bool:
+        try:
+            return self._judge(Extraction([("/answer", text)], ())).sensitive
+        except Exception:  # as above: what cannot be judged counts as sensitive
+            _log.exception("the detector failed on an answer; its conversation counts as sensitive")
+            return True
+
+    def _to_redact(self, text: str) -> list[tuple[int, int, str]]:
+        return [span for span in self._inspector.locate(text) if self._policy_of(span[2]).action == "redact"]
+
+    def _policy_of(self, kind: str) -> KindPolicy:
+        """The most specific policy that covers `kind`: that of `pii.email`, else that of `pii`."""
         while kind:
-            if kind in policies:
-                return policies[kind]
+            found = self._policies.get(kind)
+            if found is not None:
+                return found
             kind = kind.rpartition(".")[0]
-        return "route"
+        return _ROUTE
+
+
+def _policy(policy: str | KindPolicy) -> KindPolicy:
+    return policy if isinstance(policy, KindPolicy) else KindPolicy.model_validate({"action": policy})
+
+
+class AnswerScan:
+    """A `ReplyPart` that judges an answer as it passes: a sensitive one marks its conversation like a sensitive question."""
+
+    __slots__ = ("_exchange", "_held", "_is_sensitive")
+
+    def __init__(self, exchange: Exchange, is_sensitive: Callable[[str], bool]) -> None:
+        self._exchange = exchange
+        self._is_sensitive = is_sensitive
+        self._held = ""
+
+    def feed(self, chunk: Chunk) -> Iterable[Chunk]:
+        self._held += chunk.text + "".join([call.arguments for call in chunk.tool_calls])
+        if len(self._held) >= SCAN_CHARS:
+            self._scan()
+            self._held = self._held[-SCAN_OVERLAP_CHARS:]
+        return (chunk,)
+
+    def finish(self) -> Iterable[Chunk]:
+        self._scan()
+        return ()
+
+    def _scan(self) -> None:
+        if not self._exchange.tainted and self._held:
+            self._exchange.tainted = self._is_sensitive(self._held)

@@ -5,6 +5,7 @@ here at the connection, where they cost one timer and one attribute, instead of 
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -113,6 +114,17 @@ def protocol_class(settings: ServerSettings) -> type[DeadlineProtocol]:
     return ConfiguredProtocol
 
 
+class GracefulServer(uvicorn.Server):
+    """A server that was asked to stop, and did, has not failed: the process may exit with 0.
+
+    uvicorn raises the signal again when it is done, which would end the process by that signal.
+    """
+
+    async def _serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await super()._serve(sockets)
+        self._captured_signals.clear()
+
+
 def server(app: Any, settings: ServerSettings) -> uvicorn.Server:
     """A server for `app`. Its `run()` returns after SIGTERM or Ctrl-C, when running calls have ended or `drain_s` is over."""
     config = uvicorn.Config(
@@ -132,4 +144,4 @@ def server(app: Any, settings: ServerSettings) -> uvicorn.Server:
         timeout_graceful_shutdown=int(settings.drain_s) or 1,
         h11_max_incomplete_event_size=None,
     )
-    return uvicorn.Server(config)
+    return GracefulServer(config)

@@ -15,7 +15,7 @@ from llm_gateway.core.errors import ClientClosedRequest, InvalidRequest, LLMGate
 from llm_gateway.core.exchange import Credentials, Exchange, Next
 from llm_gateway.core.ids import correlation_id
 from llm_gateway.core.settings import ServerSettings
-from llm_gateway.core.types import Chunk, Request
+from llm_gateway.core.types import Chunk, Request, SecurityLevel
 
 _log = structlog.get_logger(__name__)
 _EVENT_STREAM: Headers = [
@@ -24,6 +24,7 @@ _EVENT_STREAM: Headers = [
     (b"x-accel-buffering", b"no"),
 ]
 KEEP_ALIVE_S = 15.0
+LEVELS = tuple(level.value for level in SecurityLevel)
 STRATEGIES = ("balanced", "cost", "latency", "quality", "priority", "round_robin")
 BodyType = TypeVar("BodyType", bound=msgspec.Struct)
 
@@ -37,6 +38,19 @@ class Calls(Protocol):
     def server(self) -> ServerSettings: ...
     @property
     def way(self) -> Next: ...
+
+
+def minimum_level(asked: str | None) -> SecurityLevel | None:
+    """The level of an `X-Gateway-Minimum-Level` header.
+
+    Raises:
+        InvalidRequest: it names no level.
+    """
+    if asked is None:
+        return None
+    if asked not in LEVELS:
+        raise InvalidRequest(f"X-Gateway-Minimum-Level: expected one of {', '.join(LEVELS)}", param="X-Gateway-Minimum-Level")
+    return SecurityLevel(asked)
 
 
 class Call:
@@ -92,6 +106,7 @@ class Call:
         if strategy is not None and strategy not in STRATEGIES:
             raise InvalidRequest(f"X-Gateway-Strategy: expected one of {', '.join(STRATEGIES)}", param="X-Gateway-Strategy")
         exchange.strategy = strategy
+        exchange.minimum_level = minimum_level(header(self.scope, b"x-gateway-minimum-level"))
         return exchange
 
     def headers(self, exchange: Exchange) -> Headers:

@@ -11,7 +11,7 @@ from llm_gateway.core.clearance import Clearance
 from llm_gateway.core.errors import ClientClosedRequest, Internal, LLMGatewayError
 from llm_gateway.core.findings import Sensitivity
 from llm_gateway.core.routing import Attempt, Candidate, Decision
-from llm_gateway.core.types import Chunk, FinishReason, Request, Usage
+from llm_gateway.core.types import Chunk, FinishReason, Request, SecurityLevel, Usage
 
 End = Callable[[], Awaitable[None]]
 
@@ -44,9 +44,9 @@ class Exchange:
     """
 
     __slots__ = (
-        "_ends", "attempts", "cache_state", "caller", "chosen", "clearance", "conversation_id", "correlation_id", "cost_usd",
-        "credentials", "deadline_s", "decision", "failure", "finish_reason", "force_refresh", "headers", "ingress", "received_s",
-        "request", "sensitivity", "strategy", "tainted", "upstream_s", "usage",
+        "_ends", "attempts", "cache_state", "caller", "chosen", "clearance", "conversation_id", "correlation_id",
+        "cost_usd", "credentials", "deadline_s", "decision", "failure", "finish_reason", "force_refresh", "headers",
+        "ingress", "minimum_level", "received_s", "request", "sensitivity", "strategy", "tainted", "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +72,8 @@ class Exchange:
         self.conversation_id: str | None = None
         self.tainted = False
         """Whether the conversation once held sensitive content."""
+        self.minimum_level: SecurityLevel | None = None
+        """Level that the caller asks for by itself; it can raise what the policy asks, never lower it."""
         self.force_refresh = False
         self.cache_state = "bypass"
         self.sensitivity: Sensitivity | None = None
@@ -94,9 +96,7 @@ class Exchange:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, _: type[BaseException] | None, failure: BaseException | None, __: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, _: type[BaseException] | None, failure: BaseException | None, __: TracebackType | None) -> None:
         if failure is None:
             await self._run_ends()
             return

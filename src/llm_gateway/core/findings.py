@@ -5,7 +5,8 @@ from typing import Literal
 
 import msgspec
 
-PolicyAction = Literal["route", "block", "allow"]
+PolicyAction = Literal["route", "redact", "block", "allow"]
+"""What to do about a kind: send it to secure providers only, replace it reversibly, refuse it, or let it pass."""
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,6 +37,17 @@ class Sensitivity(msgspec.Struct, frozen=True):
     def kinds(self) -> tuple[str, ...]:
         """The distinct kinds found, sorted."""
         return tuple(sorted({finding.kind for finding in self.findings}))
+
+
+def combined(findings: Iterable[Finding], threshold: float) -> Sensitivity:
+    """The verdict on findings: noisy-or over their kinds, each counted once at its surest."""
+    found = tuple(findings)
+    surest: dict[str, float] = {}
+    for finding in found:
+        surest[finding.kind] = max(finding.confidence, surest.get(finding.kind, 0.0))
+    score = noisy_or(surest.values())
+    # Scores are compared as people write them: 0.7 reaches 0.7, whatever the last bit says.
+    return Sensitivity(score, score >= threshold - 1e-9, found)
 
 
 def noisy_or(confidences: Iterable[float]) -> float:
