@@ -30,6 +30,8 @@ class SseParser:
         self._max_event_bytes = max_event_bytes
 
     def feed(self, data: bytes) -> list[SseEvent]:
+        if not self._buffer and b"\r" not in data:
+            return self._feed_unbuffered(data)
         self._buffer += data
         if b"\r" in data or (self._buffer and b"\r" in self._buffer):
             return self._feed_any_newline()
@@ -42,6 +44,21 @@ class SseParser:
             start = end + 2
             self._scanned = start
         return self._keep(events, start)
+
+    def _feed_unbuffered(self, data: bytes) -> list[SseEvent]:
+        """The usual case: events arrive whole, and only what is left over is copied."""
+        events: list[SseEvent] = []
+        start = 0
+        while (end := data.find(b"\n\n", start) + 2) > 1:
+            event = _event(data[start:end])
+            if event is not None:
+                events.append(event)
+            start = end
+        if start == len(data):
+            self._scanned = 0
+            return events
+        self._buffer += data[start:]
+        return self._keep(events, 0)
 
     def _feed_any_newline(self) -> list[SseEvent]:
         """The rare servers that end lines in CR or CRLF. A CR at the very end waits: its LF may follow."""
@@ -82,6 +99,9 @@ class SseParser:
 
 
 def _event(raw: bytes) -> SseEvent | None:
+    # Nearly every event is one `data` line: read without taking it apart.
+    if raw.startswith(b"data: ") and raw.find(b"\n", 6) == len(raw) - 2 and b"\r" not in raw:
+        return SseEvent("", raw[6:-2], raw)
     name, data = "", []
     for line in raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
         field, _, value = line.partition(b":")

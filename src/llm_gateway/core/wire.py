@@ -18,6 +18,10 @@ class HttpRequest(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
 
+    def __repr__(self) -> str:
+        """Without headers and body: they hold keys and prompts, and a repr ends up in logs."""
+        return f"HttpRequest({self.method} {self.url.partition('?')[0]}, {len(self.headers)} headers, {len(self.body)} bytes)"
+
 
 class Capabilities(msgspec.Struct, frozen=True):
     """What a provider's protocol can carry; a request that needs more is not sent there."""
