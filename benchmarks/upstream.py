@@ -34,15 +34,15 @@ def _chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
     return b"data: " + json.dumps(document).encode() + b"\n\n"
 
 
-def _streamed() -> bytes:
+def _streamed() -> list[bytes]:
     usage = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "gpt-4o", "choices": []} | {
         "usage": {"prompt_tokens": 250, "completion_tokens": CHUNKS, "total_tokens": 250 + CHUNKS}
     }
     events = [_chunk({"role": "assistant", "content": ""})]
     events += [_chunk({"content": f" word{n}"}) for n in range(CHUNKS)]
     events += [_chunk({}, "stop"), b"data: " + json.dumps(usage).encode() + b"\n\n", b"data: [DONE]\n\n"]
-    framed = b"".join(b"%x\r\n%s\r\n" % (len(event), event) for event in events)
-    return b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    return [head, *(b"%x\r\n%s\r\n" % (len(event), event) for event in events), b"0\r\n\r\n"]
 
 
 UNARY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(_ANSWER) + _ANSWER
@@ -69,7 +69,16 @@ class Upstream(asyncio.Protocol):
             body = self.held[head + 4 : end]
             self.held = self.held[end:]
             streamed = b'"stream":true' in body or b'"stream": true' in body
-            self.transport.write(_EMPTY if not length else STREAM if streamed else UNARY)
+            if length and streamed:
+                self._stream(0)
+            else:
+                self.transport.write(UNARY if length else _EMPTY)
+
+    def _stream(self, index: int) -> None:
+        """Each event is a write of its own, as a model's are; a turn of the loop between them keeps them apart."""
+        self.transport.write(STREAM[index])
+        if index + 1 < len(STREAM) and not self.transport.is_closing():
+            asyncio.get_running_loop().call_soon(self._stream, index + 1)
 
 
 async def _serve(port: int) -> None:

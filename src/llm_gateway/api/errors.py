@@ -52,7 +52,17 @@ def invalid_body(failure: msgspec.MsgspecError | UnicodeDecodeError, body: bytes
         name = _join(path, missing.group(1))
         return InvalidRequest(f"the field {name!r} is required", param=name, code="missing_field")
     name = path or "body"
-    return InvalidRequest(f"{name}: {reason[:1].lower()}{reason[1:]}", param=name, code="invalid_value")
+    return InvalidRequest(f"{name}: {_in_json_words(reason)}", param=name, code="invalid_value")
+
+
+_WORDS = {"str": "text", "int": "an integer", "float": "a number", "bool": "true or false", "null": "null", "object": "an object", "array": "a list"}
+_TYPES = re.compile(r"`([a-z| ]+)`")
+
+
+def _in_json_words(reason: str) -> str:
+    """A decoder's reason in words of JSON: "expected a number, got text"."""
+    plain = _TYPES.sub(lambda found: " or ".join(_WORDS.get(word, word) for word in found[1].split(" | ")), reason)
+    return plain[:1].lower() + plain[1:]
 
 
 def _path(pointer: str) -> str:
