@@ -1,0 +1,219 @@
+# ruff: noqa: E501  # patterns and word lists read best unbroken
+"""Undoing encodings: what a text says when its encoded parts are read.
+
+Each decoder yields texts that are shorter than what they came from (compressed data has a cap), so the work of all
+levels together stays linear in the input.
+"""
+
+import base64
+import binascii
+import html
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from urllib.parse import unquote
+
+from llm_gateway.detectors import shapes
+from llm_gateway.detectors.linear import compile_pattern
+
+MAX_DEPTH = 3
+MAX_INFLATED_BYTES = 1 << 20
+"""Compressed text beyond this is not read, and counts as unreadable."""
+
+ENCODING_ANCHORS: tuple[str, ...] = (
+    "\\u", "\\x", "\\0", "\\1", "&#", "&lt", "&quot", "&amp", "%2", "%3", "%4", "%5", "%6", "%7", "=3d", "=20", "=40", "0x", "+ad", "\\n", "\\\"",
+)  # fmt: skip
+"""Literals that make the escape decoders worth running."""
+
+REVERSED_ANCHORS: tuple[str, ...] = (
+    "drowssap", "drowsap", "terces", "nekot", "yek ipa", "yek_", "laitnedifnoc", "laitnederc", "_phg", "-ks", "ytiruces laicos", "drac", "nabi", "//:sergtsop", "//:lqsym", "etavirp", "htua",
+)  # fmt: skip
+ROT13_ANCHORS: tuple[str, ...] = (
+    "cnffjbeq", "cnffjq", "frperg", "gbxra", "ncv xrl", "ncv_xrl", "ncvxrl", "npprff_xrl", "pbasvqragvny", "perqragvny", "tuc_", "fx-", "fbpvny frphevgl", "pneq", "cbfgterf", "zlfdy://", "cevingr xrl", "orneer",
+)  # fmt: skip
+_ROT13 = str.maketrans("ABCDEFGHIJKLMabcdefghijklmNOPQRSTUVWXYZnopqrstuvwxyz", "NOPQRSTUVWXYZnopqrstuvwxyzABCDEFGHIJKLMabcdefghijklm")
+
+_ESCAPED = compile_pattern(r"\\u\{?[0-9a-fA-F]{2,6}\}?|\\x[0-9a-fA-F]{2}|\\U[0-9a-fA-F]{8}|\\[0-7]{3}")
+_ESCAPE = re.compile(r"\\u\{([0-9a-fA-F]{2,6})\}|\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\U([0-9a-fA-F]{8})|\\([0-7]{3})")
+_PERCENT = compile_pattern(r"%[2-7][0-9a-fA-F]")
+_ENTITY = compile_pattern(
+    r"&(?:#[0-9]{2,7}|#[xX][0-9a-fA-F]{2,6}|lt|gt|quot|amp|apos|colon|equals|commat|lowbar|hyphen|dollar|sol|period|num|excl|nbsp|Tab|NewLine);?"
+)
+_QUOTED_PRINTABLE = compile_pattern(r"=[2-7][0-9A-F](?:[^=\s]{0,8}=[2-7][0-9A-F])|=\n")
+_HEX_PAIRS = compile_pattern(r"(?:0[xX])?[0-9a-fA-F]{2}(?:(?:[\s:,]|, ?0x|,? ?\\?0?x)?[0-9a-fA-F]{2}){7,}")
+_NUMBERS = compile_pattern(r"\d{2,3}(?:[\s,;]{1,3}\d{1,3}){7,}")
+_BITS = compile_pattern(r"[01]{8}(?:[\s,]{0,2}[01]{7,8}){7,}")
+_BASE64 = compile_pattern(r"[A-Za-z0-9+/_\-]{15,}(?:\s?\r?\n[ \t>]{0,8}[A-Za-z0-9+/_\-]{2,})*={0,2}")
+_BASE32 = compile_pattern(r"[A-Z2-7]{16,}={0,6}")
+_MAX_BASE32_CHARS = 65_536
+_MAX_BASE85_CHARS = 8_192  # its decoder is slow; longer text of this kind is data
+_BASE85 = compile_pattern(r"[!-~]{40,}")
+_SPACED = compile_pattern(r"(?:[!-~][ .\-_|*]){9,}[!-~]")
+_DOUBLE_SPACED = compile_pattern(r"(?:[!-~] ){2,}[!-~](?:  +(?:[!-~] ){1,}[!-~])+")
+_DIGIT = re.compile(r"[0-9]")
+_CASES = re.compile(r"[a-z][A-Z][a-z]?[A-Z]|[A-Z][a-z][A-Z]")
+_WHITESPACE = re.compile(r"\s+")
+_JOINERS = re.compile(
+    r"[\"'`]\s{0,4}(?:\+|\.|&|\|\||,|\\)?\s{0,8}(?:\\?\r?\n\s{0,16})?[\"'`]|\*\*|__|``|\\\r?\n\s{0,16}|</?[bi]>|</?(?:strong|em|span|wbr)/?>|<!--.{0,40}?-->"
+)
+_LINE_JOIN = re.compile(r"(?<=[A-Za-z0-9_\-+/=@:.])\r?\n[ \t]{0,16}(?=[A-Za-z0-9_\-+/=@:.])")
+_LETTER_SPACES = re.compile(r"(?<=[!-~]) (?=[!-~])")
+
+
+def readable(data: bytes) -> str:
+    """The text that `data` is in UTF-8 or UTF-16, or nothing."""
+    if len(data) < 6:
+        return ""
+    if data[:2] == b"\x1f\x8b" or data[:1] == b"\x78":
+        data = _inflate(data)
+        if not data:
+            return ""
+    encoding = "utf-8"
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    elif data[1::2].count(0) * 3 > len(data):
+        encoding = "utf-16-le"
+    elif data[0::2].count(0) * 3 > len(data):
+        encoding = "utf-16-be"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        return ""
+    controls = sum(map(text.count, _CONTROLS))
+    return text if controls * 20 <= len(text) else ""
+
+
+_CONTROLS = (*(chr(code) for code in range(32) if code not in (9, 10, 13)), "\x7f", "\ufffd")
+
+
+def _inflate(data: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(47).decompress(data, MAX_INFLATED_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _escapes(text: str) -> Iterator[str]:
+    if "\\" in text and (_ESCAPED.search(text) or "\\n" in text or '\\"' in text):
+        plain = _ESCAPE.sub(_unescape_one, text)
+        yield plain.replace('\\"', '"').replace("\\n", "\n").replace("\\/", "/").replace("\\t", "\t")
+    if "%" in text and _PERCENT.search(text):
+        yield unquote(text, errors="replace")
+    if "&" in text and _ENTITY.search(text):
+        yield html.unescape(text)
+    if "=" in text and _QUOTED_PRINTABLE.search(text):
+        yield binascii.a2b_qp(text.encode()).decode("utf-8", "replace")
+
+
+def _unescape_one(match: re.Match[str]) -> str:
+    braced, short, byte, wide, octal = match.groups()
+    number = int(octal, 8) if octal else int(braced or short or byte or wide, 16)
+    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else " "
+
+
+def _binary(text: str) -> Iterator[str]:
+    for match in _BITS.finditer(text):
+        bits = _WHITESPACE.sub("", match.group().replace(",", ""))
+        yield readable(int(bits[: len(bits) // 8 * 8], 2).to_bytes(len(bits) // 8, "big") if len(bits) < 80_000 else b"")
+
+
+def _decimal(text: str) -> Iterator[str]:
+    for match in _NUMBERS.finditer(text):
+        codes = [int(number) for number in re.split(r"[\s,;]+", match.group())]
+        if max(codes) < 256:
+            yield readable(bytes(codes))
+
+
+def _hexadecimal(text: str) -> Iterator[str]:
+    for match in _HEX_PAIRS.finditer(text):
+        digits = re.sub(r"0[xX]|[\s:,\\x]", "", match.group())
+        yield readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
+
+
+def _base64(text: str) -> Iterator[str]:
+    for match in _BASE64.finditer(text):
+        run = match.group()
+        if (
+            (run.isalnum() and not _CASES.search(run) and not _DIGIT.search(run))
+            or run.islower()
+            or (run.isupper() and len(run) < 40)
+            or run.isdigit()
+        ):
+            continue  # base64 of text has both cases
+        token = _WHITESPACE.sub("", run).replace(">", "").rstrip("=").replace("-", "+").replace("_", "/")
+        yield _b64(token)
+        if "\n" in run:
+            for line in run.split("\n"):
+                yield _b64(line.strip(" \t\r>").rstrip("=").replace("-", "+").replace("_", "/"))
+
+
+def _b64(token: str) -> str:
+    if len(token) < 12 or token.isdigit():
+        return ""
+    if len(token) % 4 == 1:
+        token = token[:-1]
+    try:
+        return readable(base64.b64decode(token + "=" * (-len(token) % 4)))
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _base32(text: str) -> Iterator[str]:
+    for match in _BASE32.finditer(text):
+        token = match.group().rstrip("=")[:_MAX_BASE32_CHARS]
+        try:
+            yield readable(base64.b32decode(token[: len(token) - (len(token) % 8 in (1, 3, 6))] + "=" * (-len(token) % 8)))
+        except (binascii.Error, ValueError):
+            continue
+
+
+def encoded_text(token: str) -> bool:
+    """Whether the token is base64 or base32 of some text: then that text is what counts, not the token."""
+    return bool(_b64(token.rstrip("=").replace("-", "+").replace("_", "/"))) or (token.isupper() and any(_base32(token)))
+
+
+def _base85(text: str) -> Iterator[str]:
+    for match in _BASE85.finditer(text):
+        token = match.group()
+        if len(token) > _MAX_BASE85_CHARS:
+            continue
+        for decoder in (base64.b85decode, base64.a85decode):
+            try:
+                decoded = readable(decoder(token.strip("<~>") if decoder is base64.a85decode else token))
+            except ValueError:
+                continue
+            if decoded and decoded.isprintable():
+                yield decoded
+
+
+def decodings(text: str, seen: frozenset[int], *, escapes: bool) -> Iterator[str]:
+    """What the encoded parts of `text` say. `seen`: the shapes in it. `escapes`: it holds an escape anchor."""
+    if escapes:
+        yield from _escapes(text)
+    for shape, decoder in _DECODERS:
+        if shape in seen:
+            yield from decoder(text)
+
+
+_DECODERS: tuple[tuple[int, Callable[[str], Iterator[str]]], ...] = (
+    (shapes.BASE64, _base64), (shapes.BASE32, _base32), (shapes.BASE85, _base85), (shapes.HEX_PAIRS, _hexadecimal), (shapes.NUMBERS, _decimal), (shapes.BITS, _binary),
+)  # fmt: skip
+
+
+def rejoined(text: str) -> str:
+    """The text without its own joints: string concatenation, markup, line breaks inside a token."""
+    return _LINE_JOIN.sub("", _JOINERS.sub("", text))
+
+
+def unspaced(text: str) -> Iterator[str]:
+    """Readings of letters that stand apart, l i k e t h i s."""
+    for match in _SPACED.finditer(text):
+        run = match.group()
+        yield run[0::2]
+        if "  " in run:
+            yield " ".join(_LETTER_SPACES.sub("", part) for part in run.split("  "))
+
+
+def rot13(text: str) -> str:
+    """The text with letters turned by 13."""
+    return text.translate(_ROT13)

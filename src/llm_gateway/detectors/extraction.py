@@ -1,0 +1,248 @@
+# patterns and word lists read best unbroken
+"""Every string of a request that can reach a wire, with its place, and every part that cannot be read.
+
+Keys count like values; numbers count as their digits; tool arguments count both as written and as parsed. Nothing here
+raises on content: what does not parse is still there as text.
+"""
+
+import base64
+import binascii
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from llm_gateway.core.types import (
+    ChatRequest,
+    Document,
+    EmbeddingRequest,
+    Image,
+    Json,
+    Message,
+    Request,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+from llm_gateway.detectors.decode import readable
+
+_json = msgspec.json.Decoder()
+_PAIR_CHARS = 256
+"""Values up to this long are listed together with their key, so that `password` and what it is stay neighbours."""
+_BINARY_KEYS = frozenset({"data", "image_data", "file_data", "bytes", "b64_json", "audio"})
+_TOKEN_KEYS = frozenset({"input", "prompt", "tokens", "context"})
+_MAX_DEPTH = 200
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A part that no text rule can judge: `kind` is image, document, remote (a URL the provider fetches), tokens, opaque or nesting."""
+
+    place: str
+    kind: str
+
+
+class Extraction(msgspec.Struct, frozen=True):
+    """`strings` are (place, text) in the order of the request."""
+
+    strings: list[tuple[str, str]]
+    unreadable: tuple[Unreadable, ...]
+
+
+class _Walk:
+    """Collects strings and unreadable parts."""
+
+    __slots__ = ("seen", "strings", "unreadable")
+
+    def __init__(self) -> None:
+        self.strings: list[tuple[str, str]] = []
+        self.unreadable: list[Unreadable] = []
+        self.seen: set[str] = set()
+
+    def add(self, place: str, text: str) -> None:
+        if text and text not in self.seen:
+            self.seen.add(text)
+            self.strings.append((place, text))
+
+    def binary(self, place: str, data: str, kind: str) -> None:
+        """Base64 that claims to be a file: read it when it is text all the same."""
+        if not data or data in self.seen:
+            return
+        self.seen.add(data)
+        try:
+            text = readable(base64.b64decode(data))
+        except (binascii.Error, ValueError):
+            self.strings.append((place, data))
+            return
+        if text:
+            self.strings.append((place, text))
+        else:
+            self.unreadable.append(Unreadable(place, kind))
+
+    def url(self, place: str, url: str, kind: str) -> None:
+        """A data URI's content, or an address (its text is judged; what lies there is not ours to see)."""
+        if url[:5].lower() != "data:":
+            self.add(place, url)
+            if url.startswith(("http://", "https://", "gs://", "s3://", "file")):
+                self.unreadable.append(Unreadable(place, "remote"))
+            return
+        header, _, payload = url.partition(",")
+        if url in self.seen:
+            return
+        self.seen.add(url)
+        self.add(place, header)
+        if header.lower().endswith(";base64"):
+            self.binary(place, payload, kind)
+            return
+        text = readable(unquote_to_bytes(payload)) or payload
+        self.add(place, text)
+
+    def json(self, place: str, value: Json, depth: int = 0) -> None:
+        """Keys, strings and numbers of a JSON value."""
+        if depth > _MAX_DEPTH:
+            self.unreadable.append(Unreadable(place, "nesting"))
+        elif isinstance(value, str):
+            self.text(place, value)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                self._entry(f"{place}/{key}" if len(key) <= 64 else f"{place}/*", key, item, depth)
+        elif isinstance(value, list):
+            if len(value) >= 4 and all(type(item) is int for item in value[:64]):
+                self.add(place, str(value))
+            else:
+                for index, item in enumerate(value):
+                    self.json(f"{place}/{index}", item, depth + 1)
+        elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1000:
+            self.add(place, str(value))
+
+    def text(self, place: str, value: str) -> None:
+        if value[:5].lower() == "data:" and "," in value[:200]:
+            self.url(place, value, "image")
+        else:
+            self.add(place, value)
+
+    def _entry(self, place: str, key: str, item: Json, depth: int) -> None:
+        if isinstance(item, str):
+            if len(item) > _PAIR_CHARS:
+                self.add(place, key)
+                if key in _BINARY_KEYS and " " not in item[:512]:
+                    self.binary(place, item, "image")
+                else:
+                    self.text(place, item)
+            elif item in self.seen:
+                self.add(place, key)
+            else:
+                self.add(place, f"{key}: {item}")
+        elif isinstance(item, int | float) and not isinstance(item, bool):
+            self.add(place, f"{key}: {item}" if abs(item) >= 1000 else key)
+        else:
+            self.add(place, key)
+            if key in _TOKEN_KEYS and isinstance(item, list) and _has_token_ids(item):
+                self.unreadable.append(Unreadable(place, "tokens"))
+            self.json(place, item, depth + 1)
+
+
+def _has_token_ids(items: list[Json]) -> bool:
+    return any((type(item) is int) or (isinstance(item, list) and any(type(inner) is int for inner in item)) for item in items)
+
+
+def extract(request: Request) -> Extraction:
+    """All strings of `request`, each once, and its unreadable parts."""
+    walk = _Walk()
+    if isinstance(request, EmbeddingRequest):
+        for index, text in enumerate(request.inputs):
+            walk.text(f"/input/{index}", text)
+    else:
+        _chat(walk, request)
+    for name, scalar in (("model", request.model), ("end_user", request.end_user)):
+        if scalar:
+            walk.add(f"/{name}", scalar)
+    if request.native is not None:
+        walk.json("/native", request.native.body)
+    return Extraction(walk.strings, tuple(walk.unreadable))
+
+
+def strings_of(request: Request) -> list[tuple[str, str]]:
+    """(place, text) of every string of `request` that can reach a wire."""
+    return extract(request).strings
+
+
+def unreadable_of(request: Request) -> tuple[Unreadable, ...]:
+    """The parts of `request` that no text rule can judge; what they count as is the policy's matter."""
+    return extract(request).unreadable
+
+
+def _chat(walk: _Walk, request: ChatRequest) -> None:
+    for index, message in enumerate(request.messages):
+        _message(walk, f"/messages/{index}", message)
+    for index, tool in enumerate(request.tools):
+        _tool(walk, f"/tools/{index}", tool)
+    for index, stop in enumerate(request.stop):
+        walk.add(f"/stop/{index}", stop)
+    if request.tool_choice is not None:
+        walk.add("/tool_choice/name", request.tool_choice.name)
+    if request.response_format is not None:
+        walk.add("/response_format/name", request.response_format.name)
+        walk.json("/response_format/json_schema", request.response_format.json_schema)
+    if request.reasoning_effort:
+        walk.add("/reasoning_effort", request.reasoning_effort)
+
+
+def _message(walk: _Walk, place: str, message: Message) -> None:
+    if message.name:
+        walk.add(f"{place}/name", message.name)
+    if isinstance(message.content, str):
+        walk.text(f"{place}/content", message.content)
+        return
+    for index, part in enumerate(message.content):
+        _part(walk, f"{place}/content/{index}", part)
+
+
+def _part(walk: _Walk, place: str, part: Text | Image | Document | ToolCall | ToolResult | Thinking) -> None:
+    if isinstance(part, Text):
+        walk.text(f"{place}/text", part.text)
+        walk.json(f"{place}/cache_control", part.cache_control)
+    elif isinstance(part, Image):
+        _file(walk, place, "image", part.data, part.url, part.media_type)
+        walk.json(f"{place}/cache_control", part.cache_control)
+    elif isinstance(part, Document):
+        walk.add(f"{place}/name", part.name)
+        walk.text(f"{place}/text", part.text)
+        _file(walk, place, "document", part.data, part.url, part.media_type)
+        walk.json(f"{place}/cache_control", part.cache_control)
+    elif isinstance(part, ToolCall):
+        walk.add(f"{place}/name", part.name)
+        walk.add(f"{place}/id", part.id)
+        _arguments(walk, f"{place}/arguments", part.arguments)
+    elif isinstance(part, ToolResult):
+        walk.add(f"{place}/tool_call_id", part.tool_call_id)
+        walk.add(f"{place}/name", part.name)
+        for index, inner in enumerate(part.content):
+            _part(walk, f"{place}/content/{index}", inner)
+    else:
+        walk.text(f"{place}/text", part.text)
+        if part.redacted:
+            walk.unreadable.append(Unreadable(f"{place}/redacted", "opaque"))
+
+
+def _file(walk: _Walk, place: str, kind: str, data: str, url: str, media_type: str) -> None:
+    walk.add(f"{place}/media_type", media_type)
+    if data:
+        walk.binary(f"{place}/data", data, kind)
+    if url:
+        walk.url(f"{place}/url", url, kind)
+
+
+def _arguments(walk: _Walk, place: str, arguments: str) -> None:
+    walk.add(place, arguments)
+    if "\\" in arguments or len(arguments) > _PAIR_CHARS:
+        try:
+            walk.json(place, _json.decode(arguments))
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
+            return
+
+
+def _tool(walk: _Walk, place: str, tool: Tool) -> None:
+    walk.add(f"{place}/name", tool.name)
+    walk.text(f"{place}/description", tool.description)
+    walk.json(f"{place}/parameters", tool.parameters)

@@ -1,0 +1,424 @@
+# ruff: noqa: E501, SIM905  # patterns and word lists read best unbroken
+"""The detector: strings in, findings out.
+
+One scan finds every literal that some rule waits for; only the rules whose literals occurred look at the text, near
+those places. Then the text is looked at again as its encoded parts, its disguises and its joints would read.
+"""
+
+import hashlib
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+
+from llm_gateway.core.errors import ConfigurationError
+from llm_gateway.core.findings import Finding, Sensitivity, noisy_or
+from llm_gateway.detectors import lexicon, markers, matters, pii_contact, pii_numbers, secrets_generic, shapes
+from llm_gateway.detectors.decode import MAX_DEPTH, decodings, rejoined, rot13, unspaced
+from llm_gateway.detectors.lexicon import FAMILIES, Lexicon, Payload
+from llm_gateway.detectors.linear import Match, PatternError, compile_pattern
+from llm_gateway.detectors.linear import Pattern as LinearPattern
+from llm_gateway.detectors.normalise import fold, further_views, warm
+from llm_gateway.detectors.rules import WINDOW_AFTER, WINDOW_BEFORE, Hit, Pattern, Rule
+from llm_gateway.detectors.shapes import drawn_words, shapes_in
+
+EVERYDAY_WORDS = frozenset(
+    """password passwords secret secrets token tokens key keys credential credentials confidential internal private sensitive restricted proprietary classified api login auth authentication user username name email mail phone
+    address account bank card credit medical health patient legal law contract salary client customer customers project report budget plan strategy data database server network security access admin root pin code passcode passphrase passwd pwd
+    certificate license personal financial finance revenue employee staff hr company business document file financials invoice payment tax ssn iban""".split()
+)
+MAX_PATTERN_CHARS = 2_000
+MAX_KEYWORD_CHARS = 200
+_MAX_OPERATOR_BYTES = 4 << 20
+MAX_CREDENTIAL_WORDS = 8_000
+"""Credential words looked at in one text. A text with more of them is not judged word by word: it counts as sensitive."""
+MAX_MARKER_WORDS = 4_000
+"""The same for words that mark secrecy."""
+MAX_REJECTED_MATCHES = 5_000
+_ENCODED_SHAPES = frozenset({shapes.BASE64, shapes.BASE32, shapes.BASE85, shapes.HEX_PAIRS, shapes.NUMBERS, shapes.BITS})
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_KEY_BODY = re.compile(r"[\"'`\s]{0,3}[A-Za-z0-9+/=_\-]{1,2}[\"'`\s]{0,2}[A-Za-z0-9+/=_\-.$:]{2}")
+_SEAM_END = re.compile(r"[A-Za-z0-9_\-+/=:@.]\Z")
+_SEAM_START = re.compile(r"[A-Za-z0-9_\-+/=:@.]")
+_CHAIN_CHARS = 400
+_JOINED_CHARS = 32_768
+Buckets = list[list[tuple[int, int, Payload]]]
+
+
+class Inspector:
+    """Judges texts. Made once for a configuration; safe to share between threads.
+
+    `keywords` and `rules` are the operator's (`security.sensitive_keywords`, `security.rules`: name to RE2 pattern),
+    `threshold` is the score in (0, 1] from which content is sensitive.
+
+    Raises:
+        ConfigurationError: a keyword or pattern is empty, too long, or not RE2.
+    """
+
+    def __init__(self, keywords: Sequence[str], rules: Mapping[str, str], threshold: float) -> None:
+        self._standard = lexicon.standard()
+        self._threshold = threshold
+        self._rules = tuple((name, _operator_pattern(name, pattern)) for name, pattern in rules.items())
+        self._lexicon = self._with_keywords(keywords)
+        seed = "\0".join(
+            (
+                *self._lexicon.literals,
+                *(p.rule.pattern for p in self._standard.patterns),
+                *sorted(keywords),
+                *(f"{n}={p}" for n, p in sorted(rules.items())),
+            )
+        )
+        self.version = hashlib.blake2b(f"{seed}\0{threshold}".encode(), digest_size=8).hexdigest()
+        warm()
+
+    def inspect(self, strings: Sequence[tuple[str, str]]) -> tuple[Finding, ...]:
+        """What was seen in `strings` ((place, text) pairs): the surest finding of each kind in each place."""
+        unique = dict.fromkeys(text for _, text in strings)
+        places: list[str] = []
+        starts: list[int] = []
+        folded: list[str] = []
+        position = 0
+        wide: list[tuple[str, str, str]] = []
+        for place, text in strings:
+            if text not in unique:
+                continue
+            del unique[text]
+            plain = fold(text)
+            if not text.isascii():
+                wide.append((place, text, plain))
+            places.append(place)
+            starts.append(position)
+            folded.append(plain)
+            position += len(plain) + 1
+        found: dict[tuple[str, str], Finding] = {}
+        if not places:
+            return ()
+        for hit in self._scan("\n".join(folded), 0):
+            _keep(found, hit, places[max(0, bisect_right(starts, hit.start) - 1)])
+        for place, text, plain in wide:
+            for view in further_views(text, plain):
+                for hit in self._scan(view, 1):
+                    _keep(found, hit, place)
+            for hit in self._operator_hits(text):
+                _keep(found, hit, place)
+        if len(folded) > 1:
+            for place, chain in _chains(places, folded):
+                for hit in self._scan(chain, 1):
+                    _keep(found, hit, place)
+        return tuple(found.values())
+
+    def judge(self, strings: Sequence[tuple[str, str]]) -> Sensitivity:
+        """The verdict: noisy-or over the kinds found, each kind counted once at its surest."""
+        findings = self.inspect(strings)
+        if not findings:
+            return _NOTHING
+        best: dict[str, float] = {}
+        for finding in findings:
+            if finding.confidence > best.get(finding.kind, 0.0):
+                best[finding.kind] = finding.confidence
+        score = noisy_or(best.values())
+        return Sensitivity(score, score >= self._threshold - 1e-9, findings)
+
+    def locate(self, text: str) -> list[tuple[int, int, str]]:
+        """(start, end, kind) of what can be cut out of `text` itself: secrets and personal data, not what only decoding shows.
+
+        Spans are in order and do not overlap.
+        """
+        folded = fold(text)
+        spans = sorted(
+            (hit.start, hit.end, hit.kind)
+            for hit in self._direct(folded, self._buckets(folded), every=True)
+            if hit.confidence >= 0.7 and hit.kind.startswith(("secret.", "pii.", "keyword.operator", "rule."))
+        )
+        merged: list[tuple[int, int, str]] = []
+        for start, end, kind in spans:
+            if merged and start < merged[-1][1]:
+                left, right, first = merged[-1]
+                merged[-1] = (left, max(right, end), first)
+            else:
+                merged.append((start, end, kind))
+        if text.isascii() or not merged:
+            return merged
+        offsets = _offsets(text, folded)
+        return [(offsets[start], _end_offset(offsets, end), kind) for start, end, kind in merged]
+
+    def _with_keywords(self, keywords: Sequence[str]) -> Lexicon:
+        rows: list[tuple[str, int, Payload]] = []
+        for keyword in keywords:
+            word = keyword.strip()
+            if not word or len(word) > MAX_KEYWORD_CHARS:
+                raise ConfigurationError(f"security.sensitive_keywords: expected words of 1 to {MAX_KEYWORD_CHARS} characters")
+            rows.append((word, lexicon.EVERYDAY if fold(word).lower() in EVERYDAY_WORDS else lexicon.KEYWORD, fold(word).lower()))
+        return lexicon.build((*self._standard.entries, *rows)) if rows else self._standard.lexicon
+
+    def _buckets(self, text: str) -> Buckets | None:
+        lowered = text.lower()
+        if len(lowered) != len(text):
+            lowered = "".join(low if len(low := character.lower()) == 1 else character for character in text)
+        matches = self._lexicon.automaton.find_matches_as_indexes(lowered, overlapping=True)
+        if not matches:
+            return None
+        buckets: Buckets = [[] for _ in range(FAMILIES)]
+        table = self._lexicon.table
+        for index, start, end in matches:
+            for family, payload in table[index]:
+                buckets[family].append((start, end, payload))
+        for bucket in buckets:
+            if len(bucket) > 1:
+                bucket.sort(key=_position)
+        return buckets
+
+    def _scan(self, text: str, depth: int) -> Iterator[Hit]:
+        buckets = self._buckets(text)
+        seen = shapes_in(text)
+        if buckets is None and not seen and not self._rules:
+            return
+        yield from self._direct(text, buckets, every=False, seen=seen)
+        if depth >= MAX_DEPTH:
+            return
+        for view, start in self._views(text, buckets, seen):
+            if len(view) >= 6 and view != text:
+                for hit in self._scan(fold(view), depth + 1):
+                    yield Hit(hit.kind, hit.confidence, hit.rule, start, start)
+
+    def _views(self, text: str, buckets: Buckets | None, seen: frozenset[int]) -> Iterator[tuple[str, int]]:
+        escapes = buckets is not None and bool(buckets[lexicon.ESCAPE])
+        if escapes or not seen.isdisjoint(_ENCODED_SHAPES):
+            for view in decodings(text, seen, escapes=escapes):
+                yield view, 0
+        if shapes.CONTROL in seen:
+            yield _CONTROL.sub("", text), 0
+        if shapes.SPACED in seen:
+            for view in unspaced(text):
+                yield view, 0
+        if buckets is not None and buckets[lexicon.REVERSED]:
+            yield text[::-1], 0
+        if buckets is not None and buckets[lexicon.ROT13]:
+            yield rot13(text), 0
+
+    def _direct(self, text: str, buckets: Buckets | None, *, every: bool, seen: frozenset[int] | None = None) -> Iterator[Hit]:
+        if self._rules:
+            yield from self._operator_hits(text)
+        if seen is None:
+            seen = shapes_in(text)
+        if seen:
+            yield from self._shaped(text, buckets or _EMPTY, seen)
+        if buckets is None:
+            return
+        if buckets[lexicon.RULE]:
+            yield from self._rule_hits(text, buckets[lexicon.RULE], every=every)
+        if buckets[lexicon.ID]:
+            yield from pii_numbers.ids_by_word(text, buckets[lexicon.ID])  # type: ignore[arg-type]
+        if buckets[lexicon.BIRTH] or buckets[lexicon.ADDRESS]:
+            yield from pii_contact.births_and_addresses(text, buckets[lexicon.BIRTH])  # type: ignore[arg-type]
+        words = _words(buckets)
+        if len(words.password) + len(words.key) > MAX_CREDENTIAL_WORDS:
+            yield Hit("limit.analysis", 1.0, "limit.credential_words", 0, 0)
+        else:
+            yield from secrets_generic.credential_values(text, words)
+        if len(buckets[lexicon.MARKER]) > MAX_MARKER_WORDS:
+            yield Hit("limit.analysis", 1.0, "limit.marker_words", 0, 0)
+        elif buckets[lexicon.MARKER]:
+            yield from markers.classification(text, buckets[lexicon.MARKER])  # type: ignore[arg-type]
+        if buckets[lexicon.MATTER]:
+            yield from matters.personal_matters(text, buckets[lexicon.MATTER])  # type: ignore[arg-type]
+        if buckets[lexicon.AT]:
+            yield from pii_contact.mail_addresses(text, [start for start, _, _ in buckets[lexicon.AT]])
+        if buckets[lexicon.SEED]:
+            yield from pii_contact.seed_phrases(text, buckets[lexicon.SEED])  # type: ignore[arg-type]
+        yield from _keywords(text, buckets)
+
+    def _shaped(self, text: str, buckets: Buckets, seen: frozenset[int]) -> Iterator[Hit]:
+        """What is told by its shape: digits in a row, drawn tokens, rows of plain words."""
+        runs = [match.span() for match in pii_numbers.DIGIT_RUN.finditer(text)] if shapes.DIGITS in seen else []
+        banks: pii_numbers.Spans = buckets[lexicon.BANK]  # type: ignore[assignment]
+        if runs:
+            yield from pii_numbers.cards(text, runs, buckets[lexicon.CARD])  # type: ignore[arg-type]
+            yield from pii_numbers.bank_accounts(text, banks)
+            yield from pii_numbers.phones_by_word(text, buckets[lexicon.PHONE])  # type: ignore[arg-type]
+        yield from pii_numbers.phones(text, seen)
+        if shapes.IBAN in seen:
+            yield from pii_numbers.ibans(text, banks)
+        if shapes.SSN in seen:
+            yield from pii_numbers.social_security(text, buckets[lexicon.ID])  # type: ignore[arg-type]
+        if shapes.FIXED_ID in seen:
+            yield from pii_numbers.fixed_ids(text)
+        if shapes.ADDRESS_LOGIN in seen:
+            yield from secrets_generic.address_user_password(text)
+        if shapes.TOKEN in seen:
+            yield from secrets_generic.drawn_tokens(text, drawn_words(text), _words(buckets))
+        if shapes.DOTTED in seen:
+            for pattern in self._standard.token_patterns:
+                yield from _near_hits(pattern, text, ((0, len(text)),), every=False)
+        if shapes.WORD_ROW in seen:
+            yield from pii_contact.bare_seed_phrase(text)
+
+    def _rule_hits(self, text: str, entries: list[tuple[int, int, Payload]], *, every: bool) -> Iterator[Hit]:
+        by_rule: dict[int, list[tuple[int, int]]] = {}
+        size = len(text)
+        patterns = self._standard.patterns
+        for start, end, index in entries:
+            if patterns[index].rule.prefix and ((start and text[start - 1].isalnum()) or not _KEY_BODY.match(text, end)):  # type: ignore[index]
+                continue
+            spans = by_rule.setdefault(index, [])  # type: ignore[arg-type]
+            low, high = max(0, start - WINDOW_BEFORE), min(size, end + WINDOW_AFTER)
+            if spans and low <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], high)
+            else:
+                spans.append((low, high))
+        whole: list[str] = []
+        for index, spans in by_rule.items():
+            pattern = self._standard.patterns[index]
+            found = False
+            for hit in _near_hits(pattern, text, spans, every=every):
+                found = True
+                yield hit
+            if not found and not every and pattern.rule.joins:
+                yield from _joined_hits(pattern, text, spans, whole)
+
+    def _operator_hits(self, text: str) -> Iterator[Hit]:
+        for name, search in self._rules:
+            match = search.search(text)
+            if match:
+                yield Hit("rule.operator", 1.0, name, match.start(), match.end())
+
+
+_NOTHING = Sensitivity(0.0, False)
+_EMPTY: Buckets = [[] for _ in range(FAMILIES)]
+
+
+def _position(entry: tuple[int, int, Payload]) -> int:
+    return entry[0]
+
+
+def _words(buckets: Buckets) -> secrets_generic.Words:
+    words = secrets_generic.Words()
+    words.password, words.key = buckets[lexicon.PASSWORD], buckets[lexicon.KEY]  # type: ignore[assignment]
+    words.vendor = buckets[lexicon.VENDOR]  # type: ignore[assignment]
+    words.weak, words.hash = buckets[lexicon.WEAK], buckets[lexicon.HASH]  # type: ignore[assignment]
+    return words
+
+
+def _near_hits(pattern: Pattern, text: str, spans: Sequence[tuple[int, int]], *, every: bool) -> Iterator[Hit]:
+    rule = pattern.rule
+    rejected = 0
+    for low, high in spans:
+        piece = text if low == 0 and high == len(text) else text[low:high]
+        if rule.needs and rule.needs not in piece:
+            continue
+        for match in pattern.finditer(piece):
+            group = 1 if match.groups() else 0
+            if _accepted(rule, match, group, piece):
+                yield Hit(rule.kind, rule.confidence, rule.name, low + match.start(group), low + match.end(group))
+                if not every:
+                    return
+            else:
+                rejected += 1
+                if rejected > MAX_REJECTED_MATCHES:
+                    yield Hit("limit.analysis", 1.0, "limit.rejected_matches", low, low)
+                    return
+
+
+def _accepted(rule: Rule, match: Match, group: int, piece: str) -> bool:
+    value = match.group(group)
+    end = match.end(group)
+    if rule.full_chars and len(value) * 5 < rule.full_chars * 4 and (piece[end : end + 2] == ".." or piece[end : end + 1] in "…["):
+        return False  # the beginning of a key, cut off on purpose
+    return rule.accept is None or rule.accept(value)
+
+
+def _joined_hits(pattern: Pattern, text: str, spans: Sequence[tuple[int, int]], whole: list[str]) -> Iterator[Hit]:
+    """The same rule over the text without its joints: keys broken over lines, quotes or markup.
+
+    `whole` keeps the joined whole text from rule to rule, for rules whose anchors lie all over a long one.
+    """
+    rule = pattern.rule
+    if sum(high - low for low, high in spans) > _JOINED_CHARS:
+        if not whole:
+            whole.append(rejoined(text))
+        pieces = [(0, text, whole[0])]
+    else:
+        pieces = [(low, text[low:high], rejoined(text[low:high])) for low, high in spans]
+    for low, piece, joined in pieces:
+        if len(joined) == len(piece) or rule.needs not in piece:
+            continue
+        for match in pattern.finditer(joined):
+            group = 1 if match.groups() else 0
+            if _accepted(rule, match, group, joined):
+                yield Hit(rule.kind, rule.confidence, rule.name, low, low + len(piece))
+                return
+
+
+def _keywords(text: str, buckets: Buckets) -> Iterator[Hit]:
+    for family, kind, confidence in ((lexicon.KEYWORD, "keyword.operator", 1.0), (lexicon.EVERYDAY, "keyword.everyday", 0.1)):
+        for start, end, word in buckets[family]:
+            if pii_numbers.whole_word(text, start, end, str(word)):
+                yield Hit(kind, confidence, "keyword.listed", start, end)
+                if confidence < 0.5:
+                    break
+
+
+def _keep(found: dict[tuple[str, str], Finding], hit: Hit, place: str) -> None:
+    known = found.get((hit.kind, place))
+    if known is None or hit.confidence > known.confidence:
+        found[(hit.kind, place)] = Finding(hit.kind, place, hit.confidence, hit.rule)
+
+
+def _chains(places: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Neighbouring strings that could be one value cut in pieces: no space at the seam and a digit near it.
+
+    A vendor's own body repeats the messages among field names; only the messages themselves are joined.
+    """
+    chain, place, pieces = "", "", 0
+    for index, text in enumerate(texts):
+        if places[index].startswith("/native"):
+            continue
+        bare = text.strip()
+        if chain and bare and _joins(chain, bare):
+            chain = chain[-_CHAIN_CHARS:] + bare[:_CHAIN_CHARS]
+            pieces += 1
+            if len(bare) <= _CHAIN_CHARS:
+                continue
+        if pieces:
+            yield place, chain
+        chain, place, pieces = bare[-_CHAIN_CHARS:], places[index], 0
+    if pieces:
+        yield place, chain
+
+
+def _joins(before: str, after: str) -> bool:
+    if not (_SEAM_END.search(before[-1:]) and _SEAM_START.match(after)):
+        return False
+    tail, head = before[-80:].rsplit(None, 1)[-1], after[:80].split(None, 1)[0]
+    return len(tail) >= 3 and len(head) >= 3 and len(tail) + len(head) >= 12 and any(map(str.isdigit, tail + head))
+
+
+def _operator_pattern(name: str, pattern: str) -> LinearPattern:
+    if not pattern or len(pattern) > MAX_PATTERN_CHARS:
+        raise ConfigurationError(f"security.rules.{name}: expected a pattern of 1 to {MAX_PATTERN_CHARS} characters")
+    try:
+        return compile_pattern(pattern, _MAX_OPERATOR_BYTES)
+    except PatternError as error:
+        raise ConfigurationError(f"security.rules.{name}: expected an RE2 pattern; {error}") from error
+
+
+def _offsets(text: str, folded: str) -> list[int]:
+    """For each folded character (and the end) the offset in `text` it came from."""
+    pieces = [fold(character) for character in text]
+    if "".join(pieces) == folded:
+        offsets = [index for index, piece in enumerate(pieces) for _ in piece]
+        return [*offsets, len(text)]
+    offsets = []
+    position = 0
+    for chunk in re.split(r"(\s+)", text):
+        offsets.extend([position] * len(fold(chunk)))
+        position += len(chunk)
+    return [*offsets, *([len(text)] * (len(folded) + 1 - len(offsets)))]
+
+
+def _end_offset(offsets: Sequence[int], end: int) -> int:
+    """The offset after the character that the last folded one came from."""
+    last = offsets[end - 1]
+    for offset in offsets[end:]:
+        if offset > last:
+            return offset
+    return offsets[-1]

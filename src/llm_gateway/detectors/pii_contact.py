@@ -1,0 +1,158 @@
+# ruff: noqa: E501, SIM905  # patterns and word lists read best unbroken
+"""A person's mail address, postal address, birth date; wallet seed phrases."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from llm_gateway.detectors.linear import compile_pattern
+from llm_gateway.detectors.matters import names
+from llm_gateway.detectors.pii_numbers import whole_word
+from llm_gateway.detectors.rules import Hit
+
+Spans = Sequence[tuple[int, int, str]]
+
+_LOCAL = re.compile(r"[A-Za-z0-9._%+\-]{1,64}\Z")
+_DOMAIN = re.compile(r"@([A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){0,5}\.[A-Za-z]{2,18})\b")
+_ROLES = frozenset(
+    """info support help sales contact admin administrator noreply no-reply donotreply office hello team service customerservice customer-service press media jobs careers hr billing accounts webmaster postmaster abuse security privacy legal
+    feedback marketing news newsletter orders order booking reservations root git user users username name email mail me you someone somebody anyone test example foo bar foobar your youremail yourname your-email your_email myemail john.doe jane.doe johndoe janedoe jdoe-example ubuntu ec2-user deploy svc
+    kontakt servicio soporte ventas contacto accueil bonjour vertrieb atencion assistenza bot github actions dependabot ci build builds dev ops hostmaster subscribe unsubscribe list lists enquiries inquiries reception service-account""".split()
+)
+_EXAMPLE_DOMAIN = re.compile(
+    r"(?i)(?:^|\.)(?:example|test|invalid|localhost|local|internal|lan|acme|company|domain|yourdomain|yourcompany|mydomain|mycompany|email|mail|sample|placeholder|foo|bar)\.[a-z]{2,10}$|(?:^|\.)(?:example|test|invalid|localhost|local|internal|lan|png|jpg|svg|py|js|ts|md|json|css|html|php|sh|txt|yml|yaml)$|noreply\.|users\.noreply|gserviceaccount\.com$|(?:^|\.)(?:github|gitlab|bitbucket)\.(?:com|org)$"
+)
+_CREDIT = re.compile(
+    r"(?i)copyright|\(c\)|©|authors?\b|maintain|upstream|licen[cs]e|signed-off|reviewed-by|co-authored|committer|changes by|packager|@author|^\s*(?:19|20)[0-9]{2}[-, ]|^\s*-- |reported by|written by|patch(?:es)? (?:by|from)"
+)
+_LIST = re.compile(
+    r"(?:-l|-list|-lists|-dev|-devel|-users|-maint|-announce|-bugs|-public)@|@(?:lists?|groups|googlegroups|mailman)\.|@[^@]*(?:googlegroups\.com|amazonaws\.com)$|@(?:[a-z0-9\-]+\.)*(?:debian|gnu|gnome|kernel|python|apache|cpan|freedesktop)\.org$"
+)
+_STREET = compile_pattern(
+    r"(?i)\b(?:\d{1,5}[a-z]? (?:[NSEW]\.? )?(?:[A-Z][A-Za-z.']+ ){1,4}(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Pl|Terrace|Close|Crescent|Square)\b|[A-Z][a-z\-]+(?:stra(?:ss|ß)e|str\.|weg|gasse|platz|allee|laan|straat|gatan|vej|gate|katu)\s\d{1,4}|(?:ul\.|rue|avenue|calle|via|viale|piazza|plaza|avenida|rua|av\.) (?:[a-z']+ ){0,2}[A-Z][a-z]+[ ,]+\d{1,4}|\d{1,4},? (?:rue|avenue|boulevard|place|chemin) )"
+)
+_POSTCODE = compile_pattern(
+    r"\b(?:\d{2}-\d{3}|\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{4} ?[A-Z]{2}|\d{3} \d{2})\b"
+)
+_BIRTH_DATE = re.compile(
+    r"[\s:.,(\"'#=-]{0,6}(?:[^\W\d_]{1,10}\s){0,3}(?:[0-9]{1,4}[./\-年년 ]{1,2}(?:[0-9]{1,2}|[^\W\d_]{3,10})[./\-月월 ,]{1,2}[0-9]{1,4}|[^\W\d_]{3,10} [0-9]{1,2},? [0-9]{4})"
+)
+_SEED_WORDS = re.compile(r"(?:\b[a-z]{3,8}\b[\s,]{1,3}){11,23}\b[a-z]{3,8}\b")
+_NUMBERED = re.compile(r"\b[0-9]{1,2}[.)]\s{0,2}")
+_GRAMMAR = frozenset(
+    """the and are was were has had have his her hers its their our your you they them for from with without into onto not but nor yet who whom what which when where why how this that these those than then there here
+    will would shall should can could may might must did does done been being very just also such some any each both either neither because while after before since until though although unless upon about over under between through during against
+    she him please write give make let""".split()
+) - {
+    "this",
+    "that",
+    "then",
+    "there",
+    "they",
+    "you",
+    "your",
+    "very",
+    "just",
+    "such",
+    "can",
+    "will",
+    "must",
+    "what",
+    "when",
+    "over",
+    "under",
+    "about",
+    "into",
+    "upon",
+    "because",
+    "before",
+    "after",
+    "until",
+    "during",
+    "between",
+    "through",
+    "against",
+    "give",
+    "make",
+    "any",
+    "who",
+    "where",
+    "here",
+    "each",
+    "either",
+    "neither",
+}
+
+
+def mail_addresses(text: str, ats: Sequence[int]) -> Iterator[Hit]:
+    """Mail addresses at the `@`s: a person's counts, a role's or an example's does not."""
+    for at in ats:
+        domain = _DOMAIN.match(text, at)
+        if not domain:
+            continue
+        begin = at
+        while begin and at - begin < 64 and (text[begin - 1].isalnum() or text[begin - 1] in "._%+-") and text[begin - 1].isascii():
+            begin -= 1
+        local = text[begin:at]
+        if not local or not _LOCAL.match(local) or text[begin - 1 : begin] in ("/", ":", "@"):
+            continue
+        lowered = local.lower()
+        if (
+            lowered in _ROLES
+            or _EXAMPLE_DOMAIN.search(domain.group(1))
+            or re.split(r"[.\-_+]", lowered)[0] in ("noreply", "no", "support", "info", "your")
+        ):
+            yield Hit("pii.email_public", 0.05, "pii.email_role", begin, domain.end())
+            continue
+        line = text[max(text.rfind("\n", 0, begin) + 1, begin - 120) : begin]
+        if _CREDIT.search(line) or _LIST.search(lowered + "@" + domain.group(1).lower()):
+            yield Hit("pii.email_public", 0.05, "pii.email_credit", begin, domain.end())
+            continue
+        yield Hit("pii.email", 0.76, "pii.email", begin, domain.end())
+
+
+def births_and_addresses(text: str, birth_words: Spans) -> Iterator[Hit]:
+    """A birth date and a postal address. Either is a hint; together, or with a name, they identify."""
+    for start, end, word in birth_words:
+        if whole_word(text, start, end, word) and _BIRTH_DATE.match(text, end):
+            around = text[max(0, start - 120) : end + 120]
+            named = bool(names(around))
+            yield Hit(
+                "pii.birth_date",
+                0.72 if named and not re.search(r"(?i)\b(?:who|president|poet|author|famous|actor|singer|novel)\b", around) else 0.45,
+                "pii.birth_date",
+                start,
+                end,
+            )
+            break
+    for match in _STREET.finditer(text):
+        if _POSTCODE.search(text[match.end() : match.end() + 80]) or _POSTCODE.search(text[max(0, match.start() - 40) : match.start()]):
+            yield Hit(
+                "pii.address",
+                0.72 if names(text[max(0, match.start() - 60) : match.start()]) else 0.6,
+                "pii.address",
+                match.start(),
+                match.end(),
+            )
+            return
+
+
+def seed_phrases(text: str, words: Spans) -> Iterator[Hit]:
+    """Twelve to twenty-four short plain words in a row without grammar between, as BIP-39 wallets draw them."""
+    for start, end, _ in words[:64]:
+        match = _SEED_WORDS.search(_NUMBERED.sub("", text[end : end + 400]))
+        if match:
+            parts = re.findall(r"[a-z]+", match.group())
+            if not _GRAMMAR.intersection(parts) and len(set(parts)) > 3:
+                yield Hit("secret.seed_phrase", 0.9, "crypto.seed_phrase", start, end + match.end())
+                return
+
+
+def bare_seed_phrase(text: str) -> Iterator[Hit]:
+    """The same without a word that announces it: the whole text, or a whole line, is such words."""
+    for line in text.split("\n")[:2000]:
+        stripped = line.strip(" \"'`.")
+        if 50 <= len(stripped) <= 230 and stripped.isascii() and stripped.islower() and _SEED_WORDS.fullmatch(stripped):
+            parts = stripped.replace(",", " ").split()
+            if len(parts) in (12, 15, 18, 21, 24) and not _GRAMMAR.intersection(parts) and len(set(parts)) > 6:
+                yield Hit("secret.seed_phrase", 0.75, "crypto.seed_phrase_line", 0, len(text))
+                return

@@ -1,0 +1,409 @@
+# ruff: noqa: E501  # patterns and word lists read best unbroken
+"""A credential word and a value near it, in prose and in code; and drawn tokens in a telling surrounding."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from llm_gateway.detectors.decode import encoded_text
+from llm_gateway.detectors.linear import compile_pattern
+from llm_gateway.detectors.rules import Hit, looks_drawn
+from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, placeholder, repetitive, shape, term_of_art
+
+PASSWORD, KEY, WEAK, HASH = 0, 1, 2, 3
+_SHORT_AMBIGUOUS = frozenset(
+    {
+        "pass",
+        "pw",
+        "psw",
+        "pin",
+        "clave",
+        "parola",
+        "sandi",
+        "seed",
+        "salt",
+        "totp",
+        "bearer",
+        "secret",
+        "secrets",
+        "key",
+        "parole",
+        "klucz",
+        "cookie",
+        "credential",
+        "pwd",
+        "lösen",
+        "jeton",
+    }
+)
+_REACH = 220
+
+_IDENTIFIER_TAIL = re.compile(r"[A-Za-z0-9_]{0,28}")
+_DEAD_TAIL = re.compile(
+    r"(?i)(?:s?_?-?(?:name|id|file|path|url|uri|len|length|count|type|policy|expir|min|max|field|input|reset|manager|hash|ref|store|class|valid|encod|format|limit|version|header|label|hint|error|strength|rotation|required|change|prompt|size|usage|regex|pattern|bucket|index|word|ize|iz|board|stroke|note|pair|space|frame|ring|hole|hunt|port|ed\b|ing\b|ion|ary|ly\b|able|enger|ive|age|es\b|ez|er\b|less|word))"
+)
+_CONNECTOR = re.compile(
+    r"[\"'`´\])}>*]{0,3}[ \t]{0,6}(?:\([^()\n]{1,24}\)[ \t]{0,3})?(?:=>|:{1,4}=|[?+]?={1,3}|:{1,2}|->|→|\|(?!\|)|\bis:|\bare:)[ \t]{0,6}(?:\r?\n[ \t]{0,12}(?:-\s)?)?"
+)
+_ANNOTATED = re.compile(r"(?:str|string|String|Optional\[str\]|SecretStr|char\*?)\s*=\s*")
+_WRAPPER = re.compile(r"(?:[rbuf]?[\"'`“]|\(|<!\[CDATA\[|base64:|Bearer\s+|Basic\s+|Token\s+|ENC\[|!\w+\s+|fn::secret:\s*|\*\*|>)*")
+_VALUE = re.compile(r"[^\s\"'`<>|]{1,200}")
+_QUOTED = re.compile(r"[\"'`]([^\"'`\n]{1,200})[\"'`]")
+_PROSE_IS = re.compile(
+    r"(?i)[\"'`´\])]{0,2}\s{0,3}(?:\w{1,16}\s){0,4}?(?:is|was|are|to|as|es|era|ist|war|lautet|est|était|è|era|é|jest|je|is:|är|er|on|to:|будет|это|olan|=|は|が|を|은|는|이|가|是|为|為|هو|هي|là|adalah|is now|now)[\s:「『\"'`*(]{0,6}"
+)
+_WORD_VALUE_NEEDS = re.compile(r"\s*(?:$|[\n;,})&\"'`/]|\s(?:--?[a-z]|and|on|for))")
+_XML = re.compile(r"(?i)[a-z0-9_.:\-]{0,24}\s*>\s*([^<>\s]{3,120})\s*</")
+_NAME_VALUE = re.compile(
+    r"(?is)[a-z0-9_.\-]{0,40}[\"']?\s{0,3}(?:,|\n|/?>|\s)\s{0,24}(?:<value>|[\"']?(?:value|val|default|password|secret)[\"']?\s{0,3}[:=>]{1,2})\s{0,3}[\"']?([^\s\"'<>{}$]{4,200})"
+)
+_TOKENS = re.compile(r"[^\s\"'`<>|,;()\[\]{}「」『』。、،؛=]{4,160}")
+_LONG_TOKEN = compile_pattern(r"[A-Za-z0-9+/=_\-.~!]{16,}")
+_STRIP = ".,;:!?)]}>*\"'`|/\\"
+_IPV4 = compile_pattern(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b[ \t,/:]{1,4}([^\s,/:\"'<>]{2,40})[ \t,/:]{1,3}([^\s,/\"'<>]{6,40})")
+_PIN = re.compile(r"[0-9]{4,12}\Z")
+_ASSIGNED = re.compile(
+    r"(?i)(?:^|[^a-z]|[a-z](?-i:(?=[TSK])))(?:token|secret|key|passw\w*)[\"']?\s{0,3}(?:[:=]{1,2}|=>|is)?\s{0,3}[\"']?\Z"
+)
+_DATA_KEY = re.compile(
+    r"(?i)(?:primary|foreign|partition|cache|row|sort|idempotency|object|s3|public|document|issue|routing|index|composite|natural|surrogate)[ _\-]?key"
+)
+_NAMES_ID = re.compile(
+    r"(?i)(?:id|ids|arn|name|identifier|version|marker|hash|etag|url|uri|path|file|type|ref|number|label|image|digest|sum|cursor|alias|class|func(?:tion)?)[\"']?\s{0,2}[:=(\s]{0,3}\s{0,2}[\"'`]?\Z"
+)
+_GIVEN = re.compile(r"(?:[A-Za-z][A-Za-z0-9_.\-]{1,40}[\"']?\s{0,2}(?:=>|:=|[:=]|\()\s{0,2}[\"'`]?|\([\"'`])\Z")
+_ROW_SEPARATOR = re.compile(r"\A\s*\|.*\||\w[,;\t]\w|\t")
+_FILE_END = re.compile(r"\.[a-z][a-z0-9]{1,6}\Z")
+_COMMA_VALUE = re.compile(r"[\"']\s{0,2},\s{0,3}[\"']([^\"'\n]{4,200})[\"']")
+_FIRST = 8  # tokens after the first that are looked at
+_LETTER = re.compile(r"[A-Za-z]")
+_PUBLIC = ("AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "iVBORw0KGgo", "R0lGOD", "/9j/", "PHN2Zy", "UklGR", "JVBERi", "d09GR", "data:")
+
+
+class Words:
+    """The positions of credential words in one text, by class, in order."""
+
+    __slots__ = ("hash", "key", "password", "vendor", "weak")
+
+    def __init__(self) -> None:
+        self.password: list[tuple[int, int, str]] = []
+        self.key: list[tuple[int, int, str]] = []
+        self.weak: list[tuple[int, int, str]] = []
+        self.vendor: list[tuple[int, int, str]] = []
+        self.hash: list[tuple[int, int, str]] = []
+
+
+def _bounded(text: str, start: int, end: int, word: str) -> int:
+    """Where the identifier around a credential word ends; -1 when the word is only a part of another word."""
+    if not word[0].isascii():
+        return end
+    if start and text[start - 1].isalpha() and text[start - 1].isascii():
+        before = text[start - 1]
+        camel = text[start].isupper() and before.islower()
+        shout = before.isupper() and (len(word) >= 6 or (start >= 3 and text[start - 3 : start] == "ANY"))
+        if not (camel or shout or (len(word) >= 7 and word not in _SHORT_AMBIGUOUS and text[start].isupper() == before.isupper())):
+            return -1
+    tail = _IDENTIFIER_TAIL.match(text, end)
+    rest = tail.group() if tail else ""
+    if rest:
+        if rest in ("s", "S", "es"):
+            return end + len(rest)
+        if rest[0].islower() and rest[0].isalpha() and word[-1].isalpha() and not rest.startswith(("prod", "dev", "test")):
+            return -1
+        if _DEAD_TAIL.match(rest.lstrip("_")):
+            return -1
+    return end + len(rest)
+
+
+def _first_value(text: str, position: int) -> tuple[str, int, bool]:
+    """The value that starts at `position`: the text, its offset, and whether it stood in quotes."""
+    annotated = _ANNOTATED.match(text, position)
+    if annotated:
+        position = annotated.end()
+    quoted = _QUOTED.match(text, position)
+    if quoted and quoted.group(1).strip():
+        return quoted.group(1).strip(), quoted.start(1), True
+    wrapper = _WRAPPER.match(text, position)
+    begin = wrapper.end() if wrapper else position
+    value = _VALUE.match(text, begin)
+    if not value:
+        return "", begin, False
+    return _trim(value.group()), begin, begin > position
+
+
+def _comma_value(text: str, position: int) -> str:
+    """The quoted argument after a quoted credential word: `set("api_key", "...")`."""
+    match = _COMMA_VALUE.match(text, position)
+    if not match:
+        return ""
+    value = match.group(1)
+    return value if shape(value) is not Shape.NOT or not value.isalnum() else ""
+
+
+def _trim(value: str) -> str:
+    """Without the punctuation that belongs to the sentence."""
+    while value and (value[-1] in ".,;:)]}\\|/" or value.endswith("**")):
+        value = value[:-1]
+    for separator in (",", ";", "&"):
+        head, found, _ = value.partition(separator)
+        if found and len(head) >= 4 and "=" in value[len(head) :]:
+            return head
+    head, found, tail = value.partition(",")
+    if found and len(head) >= 5 and ":" in tail:
+        return head
+    head, found, tail = value.partition("/")
+    if found and len(head) >= 6 and ":" in tail and "//" not in value:
+        return head
+    return value
+
+
+def _judge(value: str, *, quoted: bool, password: bool, tight: bool) -> float:
+    """Confidence that a value directly assigned to a credential word is a live one."""
+    if not value or len(value) < 3:
+        return 0.0
+    level = grade(value)
+    if level is Grade.OPAQUE:
+        return 0.9
+    kind = shape(value)
+    if kind is Shape.UUID:
+        return 0.8
+    if level >= Grade.PASSWORD:
+        return 0.88 if password or len(value) >= 8 else 0.5
+    if level is Grade.MIXED:
+        if password:
+            return 0.8
+        return 0.78 if (len(value) >= 10 and not value.isidentifier()) or (len(value) >= 12 and sum(map(str.isdigit, value)) >= 3) else 0.3
+    if password and _PIN.match(value) and not repetitive(value + "ab"):
+        return 0.76
+    if password and level is Grade.WORDS and (tight or quoted) and not placeholder(value) and " " not in value:
+        pieces = [piece for piece in re.split(r"[-_. ]", value) if piece]
+        if len(pieces) >= 3 and quoted:
+            return 0.74
+    return 0.0
+
+
+def _after(text: str, end: int, word: str, *, password: bool) -> tuple[float, int, int]:
+    """The best value after a credential word: confidence and span."""
+    connector = _CONNECTOR.match(text, end)
+    limit = end + _REACH
+    if connector:
+        value, begin, quoted = _first_value(text, connector.end())
+        confidence = _judge(value, quoted=quoted, password=password, tight=True)
+        if confidence >= 0.7:
+            return confidence, begin, begin + len(value)
+        limit = min(limit, connector.end() + 90)
+    separate = _comma_value(text, end)
+    if separate:
+        confidence = _judge(separate, quoted=True, password=password, tight=True)
+        if confidence >= 0.7:
+            begin = text.find(separate, end)
+            return confidence, begin, begin + len(separate)
+    for pattern in (_XML, _NAME_VALUE):
+        match = pattern.match(text, end)
+        if match:
+            confidence = _judge(_trim(match.group(1)), quoted=True, password=password, tight=True)
+            if confidence >= 0.7:
+                return confidence, match.start(1), match.end(1)
+    prose = _PROSE_IS.match(text, end)
+    if prose:
+        value, begin, quoted = _first_value(text, prose.end())
+        confidence = _judge(_prose_end(value), quoted=quoted, password=password, tight=False)
+        if confidence >= 0.7 and (quoted or not file_or_version(value)):
+            return confidence, begin, begin + len(value)
+    return _loose(text, end, limit, password=password)
+
+
+def _prose_end(value: str) -> str:
+    """Without a particle glued to it, as in Japanese and Korean."""
+    size = len(value)
+    while size and not value[size - 1].isascii():
+        size -= 1
+    return value[:size].rstrip(".,;:?)") if size >= 4 else value
+
+
+def _loose(text: str, end: int, limit: int, *, password: bool) -> tuple[float, int, int]:
+    """Some words after a credential word: only what looks drawn, or mixed as passwords are."""
+    budget = _FIRST + 1
+    line_end = text.find("\n", end, limit)
+    head = text.rfind("\n", max(0, end - 120), end) + 1
+    if line_end > 0 and _ROW_SEPARATOR.search(text[head:line_end]):
+        limit = min(len(text), end + 2 * _REACH)  # the head of a table: its rows follow
+        budget = 24
+        line_end = -1
+    stop = limit if line_end < 0 else min(limit, max(line_end, text.find("\n", line_end + 1, limit)) if line_end - end < 24 else line_end)
+    for match in _TOKENS.finditer(text, end, max(stop, end)):
+        budget -= 1
+        if budget < 0:
+            break
+        value = _prose_end(_trim(match.group().removeprefix("**")))
+        if len(value) < 6:
+            continue
+        level = grade(value)
+        if level is Grade.OPAQUE:
+            near = budget >= 4
+            if shape(value) is Shape.RANDOM:
+                return 0.85, match.start(), match.end()
+            if near:
+                return 0.78, match.start(), match.end()
+        elif (
+            password
+            and budget == _FIRST
+            and level >= Grade.MIXED
+            and not file_or_version(value)
+            and sum(map(str.isdigit, value)) >= 2
+            and value.isalnum()
+            and not value[0].isdigit()
+        ):
+            return 0.74, match.start(), match.end()
+        elif password and level is Grade.PASSWORD and _loose_password(value):
+            return 0.8, match.start(), match.end()
+    return 0.0, 0, 0
+
+
+def _loose_password(value: str) -> bool:
+    """Whether a mixed token in running text is a password rather than a term of the trade."""
+    if (
+        len(value) < 7
+        or term_of_art(value)
+        or "//" in value
+        or value.startswith(("/", "-", "#", "@", "{{", "\\", "~"))
+        or value.endswith(("}}",))
+    ):
+        return False
+    marks = any(character in "!#$%^&*@?+" for character in value[1:]) and "=" not in value and "http" not in value
+    digits = sum(map(str.isdigit, value))
+    letters = len(_LETTER.findall(value))
+    return (
+        letters >= 2
+        and digits >= 1
+        and (
+            marks
+            or (digits >= 2 and not value.islower() and not value.isupper() and "." not in value and "/" not in value)
+            or (digits >= 2 and value.islower() and not value.isalnum() and "/" not in value and ":" not in value)
+        )
+    )
+
+
+def _before(text: str, start: int) -> tuple[float, int, int]:
+    """A value just before its name: `Xy7!k2Qz is the root password`."""
+    begin = max(0, start - 60)
+    line = text.rfind("\n", begin, start)
+    begin = max(begin, line + 1)
+    matches = list(_TOKENS.finditer(text, begin, start))
+    for match in matches[-4:]:
+        if match.start() == begin and begin and not text[begin - 1].isspace():
+            continue
+        value = _trim(match.group())
+        if grade(value) >= Grade.PASSWORD and (shape(value) is Shape.RANDOM or _loose_password(value)):
+            return 0.74, match.start(), match.end()
+    return 0.0, 0, 0
+
+
+def credential_values(text: str, words: Words) -> Iterator[Hit]:
+    """Values next to credential words. Stops at a sure find of each kind; rejected stretches are not looked at twice."""
+    for entries, password, kind, rule in (
+        (words.password, True, "secret.password", "generic.password"),
+        (words.key, False, "secret.api_key", "generic.key"),
+    ):
+        resume = -1
+        for start, end, word in entries:
+            if end < resume:
+                continue
+            tail = _bounded(text, start, end, word)
+            if tail < 0:
+                continue
+            confidence, begin, finish = _after(text, tail, word, password=password)
+            if confidence < 0.7 and password:
+                confidence, begin, finish = max((confidence, begin, finish), _before(text, start))
+            if confidence >= 0.7:
+                yield Hit(kind, confidence, rule, begin, finish)
+                resume = finish
+
+
+def _near(entries: Sequence[tuple[int, int, str]], start: int, end: int) -> bool:
+    """Whether a word of the class begins inside [start, end)."""
+    index = bisect_left(entries, (start, 0, ""))
+    return index < len(entries) and entries[index][0] < end
+
+
+def drawn_tokens(text: str, long_words: Sequence[tuple[int, str]], words: Words) -> Iterator[Hit]:
+    """Long drawn tokens inside `long_words` (offset, word), weighed by what stands around them."""
+    for offset, word in long_words:
+        for match in _LONG_TOKEN.finditer(word):
+            raw = match.group()
+            token = raw.strip(".-=~!")
+            end = offset + match.end()
+            if len(raw) < 100 and (raw.endswith("..") or text[end : end + 1] in ("…", "[")):
+                continue  # shown cut off on purpose
+            _, separator, value = token.partition("=")
+            if separator and len(value) >= 16:
+                token = value
+            start = offset + match.start() + raw.find(token)
+            if token.startswith(("0x", "0X")):
+                if len(token) < 66:
+                    continue
+                token = token[2:]
+            kind = shape(token)
+            if kind is Shape.NOT or token.startswith(_PUBLIC) or repetitive(token):
+                continue
+            confidence = _token_confidence(text, words, start, end, token, kind)
+            if confidence:
+                yield Hit(
+                    "secret.api_key" if confidence >= 0.7 else "secret.opaque_token", confidence, f"token.{kind.name.lower()}", start, end
+                )
+
+
+def _token_confidence(text: str, words: Words, start: int, end: int, token: str, kind: Shape) -> float:
+    close = _near(words.key, start - 60, end + 40) or _near(words.password, start - 60, end + 30)
+    hashed = _near(words.hash, start - 36, start) or _near(words.hash, start, end) or _near(words.hash, end, end + 16)
+    given = kind is Shape.RANDOM and len(token) >= 20 and bool(_GIVEN.search(text[max(0, start - 48) : start]))
+    if "EXAMPLE" in token or (_NAMES_ID.search(text[max(0, start - 24) : start]) and not close):
+        return 0.3
+    if given and token.islower():
+        given = False
+    weak = given or _near(words.vendor, start - 48, start) or _near(words.weak, start - 48, start) or _near(words.weak, end, end + 24)
+    if kind is Shape.UUID:
+        before = text[max(0, start - 32) : start]
+        named = (_near(words.key, start - 28, start) or bool(_ASSIGNED.search(before))) and not _DATA_KEY.search(before)
+        if not named and _near(words.vendor, start - 24, start):
+            named = not before.rstrip("\"' :=").lower().endswith("id")
+        return 0.76 if named and not hashed else 0.0
+    if hashed:
+        return 0.75 if close and kind is Shape.RANDOM and _near(words.key, start - 24, start) else 0.0
+    if file_or_version(token) or _FILE_END.search(token):
+        return 0.0
+    space = max(text.rfind(" ", max(0, start - 200), start), text.rfind("\n", max(0, start - 200), start))
+    run = text[space + 1 : start]
+    in_path = (
+        run.endswith("/")
+        or "arn:" in run
+        or ("://" in run and "?" not in run)
+        or ("/" in token.strip("/")[:-1] and kind is not Shape.RANDOM)
+    )
+    if kind is Shape.HEX:
+        if len(token) < 20 and not close:
+            return 0.0
+        return 0.8 if close else 0.72 if weak and not in_path else 0.3
+    if token.count("/") >= 3 and token.count("+") == 0 and len(token) < 60:
+        return 0.3
+    if close:
+        return 0.85
+    if weak and not in_path and not encoded_text(token):
+        return 0.76
+    return 0.5 if len(token) >= 24 else 0.3
+
+
+def address_user_password(text: str) -> Iterator[Hit]:
+    """An IPv4 address followed by a name and a mixed token, as people note logins."""
+    for match in _IPV4.finditer(text):
+        value = match.group(2)
+        if (
+            grade(value) >= Grade.PASSWORD
+            and looks_drawn(value)
+            and not code(value)
+            and not file_or_version(value)
+            and not value.islower()
+            and not value.isupper()
+        ):
+            yield Hit("secret.password", 0.82, "generic.address_login", match.start(2), match.end(2))
+            return

@@ -1,0 +1,73 @@
+# ruff: noqa: E501  # patterns and word lists read best unbroken
+"""Which shapes occur in a text at all: one pass of one automaton decides which of the dearer rules need to look.
+
+Each entry must match wherever the rule it stands for could; matching more only costs time.
+"""
+
+import re
+
+from llm_gateway.detectors.linear import PatternSet, compile_pattern
+
+(
+    DIGITS, TOKEN, CONTROL, SPACED, WORD_ROW, SSN, NANP, PLUS, NATIONAL, IBAN, FIXED_ID, ADDRESS_LOGIN, BASE32, BASE85, HEX_PAIRS, NUMBERS, BITS, DOTTED, BASE64,
+) = range(19)  # fmt: skip
+
+_COUNTED: tuple[tuple[int, str], ...] = (
+    (DIGITS, r"\d(?:[ .\-/()]{0,2}\d){6}"),
+    (CONTROL, r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"),
+    (SSN, r"\d{3}[- ]\d{2}[- ]\d{4}"),
+    (NANP, r"[2-9]\d{2}\)?[ .\-]?[2-9]\d{2}[ .\-]\d{4}"),
+    (PLUS, r"(?:\+|[\s(]00|^00)[1-9]\d{0,2}[ .\-/(]{0,3}\d"),
+    (NATIONAL, r"0\d{0,4}\)?[ .\-/]\d{2}"),
+    (IBAN, r"[A-Za-z]{2}\d{2}[ \-]?[A-Za-z0-9]{4}[ \-]?[A-Za-z0-9]{2}"),
+    (
+        FIXED_ID,
+        r"(?i)\d{3}\.\d{3}\.\d{3}-|[A-Z]{6}\d{2}[A-Z]|\d{17}|\d{6}[-+A]\d{3}|[12] ?\d{2} ?\d{2} ?\d{2} ?\d{3} ?\d{3}|[A-Z]{4}\d{6}|\d\.\d{3}\.\d{3}-|[A-Z]\d{7}|\d{8}-?[A-Z]|[A-Z]{2} \d{2} \d{2} \d{2} [A-D]",
+    ),
+    (ADDRESS_LOGIN, r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}[ \t,/:]{1,4}[^\s,/:\"'<>]{2}"),
+    (HEX_PAIRS, r"(?:0[xX])?[0-9a-fA-F]{2}(?:(?:[\s:,]|, ?0x|,? ?\\?0?x)?[0-9a-fA-F]{2}){7}"),
+    (NUMBERS, r"\d{2,3}(?:[\s,;]{1,3}\d{1,3}){7}"),
+    (BITS, r"[01]{8}(?:[\s,]{0,2}[01]{7,8}){7}"),
+)
+"""Shapes that one automaton counts. Shapes over letters are kept apart: counted together they would multiply its states."""
+
+_SPACED = compile_pattern(r"(?:[!-~][ .\-_|*]){9}[!-~]")
+_WORD_ROW = compile_pattern(r"(?:[a-z]{3,8}[ ,]{1,2}){11}")
+_ALL = frozenset(range(19))
+_SENTINEL = len(_COUNTED)
+"""Index of a pattern that every text matches. When it is missing the automaton gave up, and every rule must look."""
+_DIGIT = re.compile(r"[0-9]")
+_CASES = re.compile(r"[a-z][A-Z][a-z]?[A-Z]|[A-Z][a-z][A-Z]")
+
+
+def drawn_words(text: str) -> list[tuple[int, str]]:
+    """(offset, word) of the words of 15 characters and more that may hold something drawn or encoded, not an identifier."""
+    found: list[tuple[int, str]] = []
+    position = 0
+    for word in text.split():
+        if len(word) >= 15 and (_DIGIT.search(word) or _CASES.search(word)):
+            position = text.index(word, position)
+            found.append((position, word))
+            position += len(word)
+    return found
+
+
+_SET = PatternSet((*(pattern for _, pattern in _COUNTED), ""), 64 << 20)
+
+
+def shapes_in(text: str) -> frozenset[int]:
+    """The shapes that occur in `text`."""
+    matched = _SET.match(text)
+    if _SENTINEL not in matched:
+        return _ALL
+    seen = {_COUNTED[index][0] for index in matched if index != _SENTINEL}
+    longest = max((len(word) for _, word in drawn_words(text)), default=0)
+    if longest:
+        seen.update((TOKEN, BASE64, BASE32))
+        if longest >= 35:
+            seen.update((BASE85, DOTTED))
+    if _SPACED.search(text):
+        seen.add(SPACED)
+    if _WORD_ROW.search(text):
+        seen.add(WORD_ROW)
+    return frozenset(seen)

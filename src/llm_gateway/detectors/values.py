@@ -1,0 +1,173 @@
+# ruff: noqa: E501, SIM905  # patterns and word lists read best unbroken
+"""Does this token look like a chosen or drawn secret, or like a word, a placeholder, a piece of code?
+
+Everything here is one pass over a short token (callers bound the length), with character counts rather than a
+dictionary, so that it holds in any language.
+"""
+
+import re
+from enum import IntEnum
+from functools import lru_cache
+
+MAX_TOKEN_CHARS = 512
+"""Longer tokens are judged by their first characters."""
+
+
+class Grade(IntEnum):
+    """How much a value looks like a secret."""
+
+    NONE = 0  # placeholder, code, empty
+    WORDS = 1  # words only
+    MIXED = 2  # letters and digits, like hunter2
+    PASSWORD = 3  # three kinds of characters, as password rules demand
+    OPAQUE = 4  # long and without structure, as machines draw
+
+
+class Shape(IntEnum):
+    """What kind of opaque token it is."""
+
+    NOT = 0
+    UUID = 1
+    HEX = 2
+    RANDOM = 3
+
+
+_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_WORDLIKE = re.compile(r"(?i)(?=[a-z]*[aeiouy])(?![a-z]*[bcdfghjklmnpqrstvwxz]{4})(?![a-z]*[aeiou]{3})[a-z]{4,}\Z")
+_LOWER_PREFIX = re.compile(r"(?:[a-z]{1,14}[-_]){0,4}")
+_HEX_GROUPS = re.compile(r"(?:[0-9a-f]+-)*[0-9a-f]+(?:EXAMPLE[0-9a-f]*)?\Z")
+_HEX = re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)\Z")
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\Z")
+_PLACEHOLDER_WORD = re.compile(
+    r"(?i)your|example|placeholder|change_?-?me|dummy|redacted|insert|replace|todo|foobar|hidden|masked|removed"
+    r"|secret_?here|_here\b|-here\b|\bhere\b|<[a-z]|\bmy[-_]?(?:api|secret|pass|token|key)|fill_?me|sample|xxxx|\*\*\*|\.\.\.|…|sk-\.\.|n/a\Z"
+)
+_CODE = re.compile(
+    r"\$\{|\{\{|\$\(|%\(|\A[$<{\[%@&!(]+[A-Za-z_{(\[<.]*[A-Za-z_ .\-]*[\])}>%]*\Z|\A[A-Za-z_][A-Za-z0-9_.:>\-]*[(\[]|->|::|\.[a-z_]{2,}\(|\A(?:self|this|os|env|process|config|settings|request|req|args|ctx|secrets|vars?|params|data|props|opts|options|user)\.[A-Za-z]"
+    r"|\A\$[A-Za-z_]|\A<[^>]*>?\Z|\A\{[^}]*\}?\Z|\A%[A-Za-z_]+%\Z|\A\$[0-9]\Z|\A[:@#][A-Za-z_]+\Z|\\[dws]|\.\*"
+)
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*(?:[.\-/:]+[A-Za-z_]+)*\Z")
+_FILE_OR_VERSION = re.compile(
+    r"(?i)v?[0-9]+(?:\.[0-9a-z*]+)+(?:[-+][a-z0-9.]+)?\Z|[~./]?[\w./\-]*\.(?:py|js|ts|tsx|jsx|json|ya?ml|toml|ini|conf|cfg|env|txt|md|pdf|docx?|xlsx?|csv|html?|css|java|go|rs|c|h|cpp|sh|ps1|sql|xml|pem|key|crt|cer|p12|log|png|jpe?g|gif|svg|zip|gz|tar|exe|dll|so|lock|service|local|com|org|net|io|dev)\Z"
+    r"|[a-z]+[0-9]?://[^\s]*|\.{0,2}/[\w./\-]*|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:t[0-9:.z+\-]*)?\Z|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?\Z|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+\Z"
+    r"|(?:sha|aes|rsa|md|utf|http|tls|rfc|cve|iso|base|ed|x|es|rs|hs|ps|p|gpt|tcp|udp|ipv|oauth|web|win|h|k)[-_]?[0-9][0-9a-z.\-_/]*\Z"
+)
+_TERM = re.compile(r"(?i)[a-z]+[-_]?[0-9]{1,4}(?:[-_](?:bit|[a-z]{1,6}))?\Z|(?:ctrl|cmd|alt|shift|fn)[+\-].*\Z")
+_STOP = frozenset(
+    """password passwd pass pwd secret token key string str text none null nil undefined true false required optional
+    empty default username user admin root login email name value type hidden int bool object any void bytes number number|null
+    password123 changeit changeme test testing unknown wrong incorrect invalid missing expired reset forgot set unset
+    private public internal external bearer basic digest auth authorization see below above this that not yes no
+    abc123 password1 hash hashed plaintext encrypted plain input field prompt""".split()
+)
+
+
+def repetitive(value: str) -> bool:
+    """Whether one character makes up most of it, as in xxxx, 0000-0000, AAAA: a placeholder."""
+    body = value[:MAX_TOKEN_CHARS].replace("-", "").replace("_", "").replace(".", "")
+    if len(body) < 4:
+        return True
+    distinct = set(body)
+    if len(distinct) <= 3 and len(body) >= 8:
+        return True
+    return len(body) >= 8 and max(map(body.count, distinct)) * 5 >= len(body) * 2
+
+
+def _sequential(value: str) -> bool:
+    lowered = value.lower()
+    return lowered in "0123456789012345678901234567890" or lowered in "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
+
+
+@lru_cache(maxsize=4096)
+def shape(token: str) -> Shape:
+    """What kind of opaque token this is; NOT for words, identifiers, paths, numbers."""
+    token = token[:MAX_TOKEN_CHARS].rstrip("=")
+    size = len(token)
+    if size < 16:
+        return Shape.NOT
+    if size == 36 and _UUID.match(token):
+        return Shape.NOT if repetitive(token) else Shape.UUID
+    if repetitive(token):
+        return Shape.NOT
+    pieces = _PIECES.findall(token)
+    letters_digits = sum(map(len, pieces))
+    digits = sum(len(piece) for piece in pieces if piece[0].isdigit())
+    if _HEX.match(token):
+        return Shape.HEX if 2 <= digits < size - 1 else Shape.NOT
+    if not pieces or letters_digits < size * 0.75 or digits == letters_digits:
+        return Shape.NOT
+    if (
+        2 * sum(len(piece) for piece in pieces if len(piece) >= 4 and _WORDLIKE.match(piece)) > letters_digits
+        or token.startswith("_Z")
+        or "//" in token
+    ):
+        return Shape.NOT
+    head = _LOWER_PREFIX.match(token)
+    if head and _HEX_GROUPS.match(token, head.end()):
+        return Shape.HEX if size - head.end() >= 28 else Shape.NOT
+    if letters_digits - digits < 4 or "example" in token.lower():
+        return Shape.NOT
+    mean = letters_digits / len(pieces)
+    longest = max(len(piece) for piece in pieces if not piece[0].isdigit())
+    if digits >= 2:
+        limit = 3.4 if size >= 20 else 2.9
+        return Shape.RANDOM if mean <= limit and longest <= max(8, size // 3) else Shape.NOT
+    cases = not token.islower() and not token.isupper()
+    return Shape.RANDOM if cases and size >= 20 and mean <= 2.7 and longest <= 6 else Shape.NOT
+
+
+def placeholder(value: str) -> bool:
+    """Whether it only stands for a value."""
+    return bool(_PLACEHOLDER_WORD.search(value)) or value.lower() in _STOP or _sequential(value) or repetitive(value)
+
+
+def code(value: str) -> bool:
+    """Whether it is an expression, a variable, a template field."""
+    return bool(_CODE.search(value))
+
+
+def term_of_art(value: str) -> bool:
+    """Whether running text may well hold it without any secret meant: utf-8, python3, GPT-4o, Ctrl+Shift+P."""
+    return bool(_TERM.match(value)) or file_or_version(value)
+
+
+def file_or_version(value: str) -> bool:
+    """Whether it is a path, an address, a version, a date, the name of an algorithm."""
+    return bool(_FILE_OR_VERSION.match(value))
+
+
+@lru_cache(maxsize=4096)
+def grade(value: str) -> Grade:
+    """How much `value` looks like a secret; `value` is free of surrounding quotes and punctuation."""
+    value = value[:MAX_TOKEN_CHARS]
+    size = len(value)
+    if size < 4 or code(value) or ".." in value or "redacted" in value.lower():
+        return Grade.NONE
+    if shape(value) in (Shape.RANDOM, Shape.HEX):
+        return Grade.OPAQUE
+    if placeholder(value) or file_or_version(value):
+        return Grade.NONE
+    digit = upper = lower = special = False
+    for character in value:
+        if character.isdigit():
+            digit = True
+        elif character.islower():
+            lower = True
+        elif character.isupper():
+            upper = True
+        elif character.isalpha():
+            lower = True
+        else:
+            special = True
+    kinds = digit + upper + lower + special
+    if digit and kinds >= 3 and size >= 6 and (upper or lower):
+        return Grade.PASSWORD
+    if special and upper and lower and size >= 8 and not _IDENTIFIER.match(value):
+        return Grade.PASSWORD
+    if special and kinds == 2 and digit and size >= 6 and lower:
+        return Grade.PASSWORD
+    if digit and (upper or lower or special) and size >= 5:
+        return Grade.MIXED
+    if digit:
+        return Grade.NONE
+    return Grade.WORDS

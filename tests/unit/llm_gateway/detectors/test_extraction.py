@@ -1,0 +1,113 @@
+import base64
+
+import pytest
+
+from llm_gateway.core.types import (
+    ChatRequest,
+    Document,
+    EmbeddingRequest,
+    Image,
+    Message,
+    Native,
+    ResponseFormat,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from llm_gateway.detectors.extraction import extract, strings_of, unreadable_of
+
+CANARY = "canary-7f3e"
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def chat(*parts: object, **fields: object) -> ChatRequest:
+    return ChatRequest(messages=(Message("user", tuple(parts) or "hi"),), **fields)  # type: ignore[arg-type]
+
+
+REQUESTS = {
+    "content": ChatRequest(messages=(Message("user", CANARY),)),
+    "name": ChatRequest(messages=(Message("user", "hi", name=CANARY),)),
+    "history": ChatRequest(messages=(Message("assistant", CANARY), Message("user", "hi"))),
+    "part": chat(Text("a"), Text(CANARY)),
+    "cache_control": chat(Text("a", cache_control={"x": CANARY})),
+    "image_url": chat(Image(url=f"https://a.b/{CANARY}")),
+    "data_uri_text": chat(Image(url="data:text/plain;base64," + encoded(CANARY))),
+    "data_uri_plain": chat(Image(url=f"data:text/plain,{CANARY}")),
+    "text_called_image": chat(Image(media_type="image/png", data=encoded(CANARY))),
+    "document_text": chat(Document(text=CANARY)),
+    "document_name": chat(Document(name=CANARY)),
+    "document_data": chat(Document(media_type="text/plain", data=encoded(CANARY))),
+    "tool_call_name": chat(ToolCall("1", CANARY)),
+    "tool_arguments": chat(ToolCall("1", "f", '{"a": "' + CANARY + '"}')),
+    "tool_arguments_escaped": chat(ToolCall("1", "f", '{"a": "' + "".join(f"\\u{ord(c):04x}" for c in CANARY) + '"}')),
+    "tool_arguments_broken": chat(ToolCall("1", "f", '{"a": "' + CANARY)),
+    "tool_result": chat(ToolResult("1", (Text(CANARY),))),
+    "thinking": chat(Thinking(text=CANARY)),
+    "tool_name": chat(tools=(Tool(CANARY),)),
+    "tool_description": chat(tools=(Tool("f", CANARY),)),
+    "schema_key": chat(tools=(Tool("f", "", {"properties": {CANARY: {"type": "string"}}}),)),
+    "schema_enum": chat(tools=(Tool("f", "", {"enum": [CANARY]}),)),
+    "stop": chat(stop=(CANARY,)),
+    "end_user": chat(end_user=CANARY),
+    "model": chat(model=CANARY),
+    "tool_choice": chat(tool_choice=ToolChoice("function", CANARY)),
+    "response_format": chat(response_format=ResponseFormat("json_schema", "n", {"title": CANARY})),
+    "native_value": chat(native=Native("openai", {"metadata": {"note": CANARY}})),
+    "native_key": chat(native=Native("openai", {"metadata": {CANARY: 1}})),
+    "native_deep": chat(native=Native("openai", {"a": [[{"b": [CANARY]}]]})),
+    "native_long": chat(native=Native("openai", {"a": CANARY + " x" * 400})),
+    "embedding": EmbeddingRequest(inputs=("a", CANARY)),
+    "embedding_native": EmbeddingRequest(inputs=("a",), native=Native("openai", {"user": CANARY})),
+}
+
+
+@pytest.mark.parametrize("name", list(REQUESTS))
+def test_every_string_is_listed(name: str) -> None:
+    assert any(CANARY in text for _, text in strings_of(REQUESTS[name]))  # type: ignore[arg-type]
+
+
+def test_places_and_numbers() -> None:
+    request = chat(native=Native("openai", {"metadata": {"card": 4539148803436467}}))
+    assert ("/native/metadata/card", "card: 4539148803436467") in strings_of(request)
+    assert strings_of(request)[0] == ("/messages/0/content", "hi")
+
+
+def test_a_string_is_listed_once() -> None:
+    request = ChatRequest(messages=(Message("user", CANARY),), native=Native("openai", {"messages": [{"role": "user", "content": CANARY}]}))
+    assert sum(CANARY in text for _, text in strings_of(request)) == 1
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        (chat(Image(media_type="image/png", data=PNG)), "image"),
+        (chat(Image(url=f"data:image/png;base64,{PNG}")), "image"),
+        (chat(Image(url="https://a.b/c.png")), "remote"),
+        (chat(Document(media_type="application/pdf", data=base64.b64encode(b"%PDF-1.4\x00\xff\xfe" * 9).decode())), "document"),
+        (chat(Thinking(redacted="opaque")), "opaque"),
+        (EmbeddingRequest(inputs=(), native=Native("openai", {"input": [1, 2, 3, 4]})), "tokens"),
+        (EmbeddingRequest(inputs=(), native=Native("openai", {"input": [[1, 2, 3, 4]]})), "tokens"),
+    ],
+)
+def test_what_cannot_be_read_is_said(request_: object, kind: str) -> None:
+    assert [part.kind for part in unreadable_of(request_)] == [kind]  # type: ignore[arg-type]
+
+
+def test_text_alone_is_readable() -> None:
+    assert extract(chat(Text("a"))).unreadable == ()
+
+
+def test_nesting_beyond_reason_is_unreadable_not_an_error() -> None:
+    body: dict[str, object] = {"a": "b"}
+    for _ in range(400):
+        body = {"a": body}
+    assert [part.kind for part in unreadable_of(chat(native=Native("openai", body)))] == ["nesting"]  # type: ignore[arg-type]
