@@ -1,0 +1,381 @@
+"""Sends a judged request to the best provider that may get it, and to the next when that one fails.
+
+The last of the stages. What it decides is in `routing.candidates`, what it learns in `routing.health`; here is only the way
+of a call. A target is asked as long as nothing of an answer has been passed on: after the first content no
+other may answer, and a failure goes to the caller as it is.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from random import random
+from typing import Final, NoReturn, Protocol
+
+from llm_gateway.core.clearance import Clearance, WireBytes, probe_wire
+from llm_gateway.core.clock import Clock
+from llm_gateway.core.errors import (
+    Internal,
+    InvalidRequest,
+    LLMGatewayError,
+    NoEligibleProvider,
+    Overloaded,
+    ProviderError,
+    ProviderTimeout,
+)
+from llm_gateway.core.exchange import Exchange, Next, Reply
+from llm_gateway.core.models import ModelFacts
+from llm_gateway.core.pricing import Price
+from llm_gateway.core.ranking import Strategy
+from llm_gateway.core.routing import Attempt, Candidate, Decision, Target
+from llm_gateway.core.settings import Settings
+from llm_gateway.core.tokens import estimate_input_tokens
+from llm_gateway.core.types import ChatRequest, Request
+from llm_gateway.routing.calls import Call, most_telling
+from llm_gateway.routing.candidates import Decider, Limited, Moment
+from llm_gateway.routing.health import KEY_REFUSED, Admission
+from llm_gateway.routing.retries import backoff_s
+from llm_gateway.routing.seats import Roster, Seat, Upstream
+from llm_gateway.routing.states import ProviderState, can_answer, state_of
+from llm_gateway.routing.streaming import Body, Live, Ready, beginning
+from llm_gateway.strategies.balanced import Balanced
+from llm_gateway.strategies.cost import Cost
+from llm_gateway.strategies.latency import Latency
+from llm_gateway.strategies.priority import Priority
+from llm_gateway.strategies.quality import Quality
+from llm_gateway.strategies.round_robin import RoundRobin
+from llm_gateway.transport import Deadlines
+
+STRATEGIES: Final[Mapping[str, Strategy]] = {
+    strategy.name: strategy for strategy in (Balanced(), Cost(), Latency(), Quality(), Priority(), RoundRobin())
+}
+MAX_ERROR_BODY_BYTES: Final = 64 << 10
+MAX_PROBE_BODY_BYTES: Final = 4 << 20
+_KEY_REFUSED: Final = frozenset({401, 403})
+_UNREACHED: Final = frozenset({"connect", "dns", "tls"})
+HISTORY_SHARE: Final = 0.75
+"""Share of a context window that history may fill: token counts are estimates."""
+ANSWER_TOKENS: Final = 1_024
+"""Room kept for an answer whose length the caller did not limit."""
+
+BeforeAttempt = Callable[[Exchange, Attempt], Awaitable[None]]
+"""Called before an attempt's bytes leave; what it raises ends the call with nothing sent."""
+
+
+class Answering(Body, Protocol):
+    """An answer whose headers (lower-case names) have arrived."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+class Door(Protocol):
+    """The way out, as this module needs it. Both methods raise `ProviderError`."""
+
+    async def open(self, wire: WireBytes, deadlines: Deadlines, max_response_bytes: int, *, local: bool) -> Answering: ...
+    async def fetch(
+        self, wire: WireBytes, deadlines: Deadlines, max_response_bytes: int, *, local: bool
+    ) -> tuple[int, Mapping[str, str], bytes]: ...
+
+
+class Ports(Protocol):
+    """Time and the way out."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def transport(self) -> Door: ...
+
+
+class ProviderRouter:
+    """The stage. One for each configuration; `before` is the one it replaces, whose knowledge of unchanged providers it takes over.
+
+    `uniform` gives random numbers in [0, 1), `sleep` waits, `limited` says how long a provider's own limit lasts yet.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        upstreams: Mapping[str, Upstream],
+        ports: Ports,
+        before: "ProviderRouter | None" = None,
+        *,
+        before_attempt: BeforeAttempt | None = None,
+        limited: Limited | None = None,
+        uniform: Callable[[], float] = random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._settings = settings
+        self._rules = settings.routing
+        self._upstreams = dict(upstreams)
+        self._clock = ports.clock
+        self._door = ports.transport
+        self._roster: Roster = Roster(settings, upstreams, before._roster if before is not None else None)
+        self._decider = Decider(self._roster, limited)
+        self._before_attempt = before_attempt
+        self._uniform = uniform
+        self._sleep = sleep
+        self._turn: int = before._turn if before is not None else 0
+        for seat in self._roster.seats:  # so that the catalogue is loaded before the first request
+            self._roster.prices.price_of(seat.name, seat.chat_model, self._clock.wall_s())
+
+    def decide(self, request: Request, clearance: Clearance, strategy: str | None = None) -> Decision:
+        """What would happen to a request now. Sends and changes nothing; errors as in `Decider.decide`.
+
+        Raises:
+            InvalidRequest: there is no such strategy.
+        """
+        return self._decider.decide(request, clearance, self._strategy(strategy), self._moment())
+
+    def _strategy(self, name: str | None) -> Strategy:
+        chosen = STRATEGIES.get(name or self._rules.strategy)
+        if chosen is None:
+            raise InvalidRequest(f"strategy: expected one of {', '.join(STRATEGIES)}", param="strategy")
+        return chosen
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock.monotonic_s(), self._clock.wall_s(), self._turn)
+
+    async def __call__(self, exchange: Exchange, call_next: Next | None = None) -> Reply:
+        """Answer, or raise the error that tells the caller most. `call_next` is never asked: this is the last stage."""
+        clearance = exchange.clearance
+        if clearance is None:
+            raise Internal("a request reached the router without a clearance")
+        strategy = self._strategy(exchange.strategy)
+        decision = self._decider.decide(exchange.request, clearance, strategy, self._moment(), explain=False)
+        self._turn += 1
+        exchange.decision = decision
+        if not decision.ranked:
+            raise self._decider.refusal(decision, self._moment())
+        failures: list[LLMGatewayError] = []
+        last = len(decision.ranked) - 1
+        for place, candidate in enumerate(decision.ranked):
+            reply = await self._ask(exchange, candidate, failures, decision.ranked[place + 1 :])
+            if reply is not None:
+                return reply
+            if len(exchange.attempts) >= self._rules.max_attempts and place < last:
+                break
+        self._give_up(decision, failures)
+
+    def _give_up(self, decision: Decision, failures: list[LLMGatewayError]) -> NoReturn:
+        telling = most_telling(failures)
+        if telling is not None:
+            raise telling
+        error = self._decider.refusal(decision, self._moment())
+        raise error if isinstance(error, NoEligibleProvider) else NoEligibleProvider("every provider is unavailable at the moment")
+
+    async def _ask(
+        self, exchange: Exchange, candidate: Candidate, failures: list[LLMGatewayError], others: tuple[Candidate, ...]
+    ) -> Reply | None:
+        """Ask one target, perhaps again. None: it is somebody else's turn; what went wrong is added to `failures`."""
+        seat = self._roster.by_name[candidate.target.provider]
+        course = seat.course(candidate.target.model)
+        retry = 0
+        while True:
+            if not await self._place(exchange, seat, failures, others):
+                return None
+            now_s = self._clock.monotonic_s()
+            admission = Admission.REFUSED if now_s < seat.house.cooled_until_s else course.lane.admit(now_s)
+            if admission is Admission.REFUSED:  # others were faster to find it ill, or to try it
+                seat.slots.give()
+                return None
+            call = Call(exchange, candidate, seat, course, admission)
+            if not retry:
+                seat.budget.earn()
+            try:
+                return await self._send(call)
+            except InvalidRequest as error:  # its wire cannot say it; another's may
+                failures.append(error)
+                return None
+            except ProviderError as error:
+                failures.append(error)
+                wait_s = self._again_in_s(error, call, retry, bool(others))
+                if wait_s is None:
+                    if not error.try_next:
+                        raise
+                    return None
+            retry += 1
+            await self._sleep(wait_s)
+
+    async def _place(self, exchange: Exchange, seat: Seat, failures: list[LLMGatewayError], others: tuple[Candidate, ...]) -> bool:
+        """Get a place at a provider; wait for one only where nobody else has any."""
+        left_s = exchange.deadline_s - self._clock.monotonic_s()
+        if left_s <= 0:
+            late = "the time for this request was over before a provider could answer"
+            raise most_telling(failures) or ProviderTimeout(late, code="total")
+        if seat.slots.take():
+            return True
+        if any(self._roster.by_name[other.target.provider].slots.has_room for other in others):
+            return False
+        try:
+            await seat.slots.wait(left_s)
+        except Overloaded as error:
+            failures.append(error)
+            return False
+        return True
+
+    def _again_in_s(self, error: ProviderError, call: Call, retry: int, others: bool) -> float | None:
+        """Seconds until the same target should be asked once more; None: it should not.
+
+        While there are others, it gets a second chance only if it was reached, and did not say that it is at its limit.
+        """
+        rules, seat = self._rules, call.seat
+        if not error.same_again or len(call.exchange.attempts) >= rules.max_attempts or call.course.lane.open_until_s is not None:
+            return None
+        if others and (retry or error.http_status == 429 or error.code in _UNREACHED):
+            return None
+        now_s = self._clock.monotonic_s()
+        wait_s = max(backoff_s(retry, rules.retry_base_s, rules.retry_max_s, self._uniform), seat.house.cooled_until_s - now_s)
+        if wait_s > rules.retry_max_s or now_s + wait_s >= call.exchange.deadline_s:
+            return None
+        return wait_s if seat.budget.spend() else None
+
+    async def _send(self, call: Call) -> Reply:
+        """One attempt: until it is answered in full, or a stream has begun to say something."""
+        exchange, seat = call.exchange, call.seat
+        request, clearance = exchange.request, exchange.clearance
+        assert clearance is not None
+        try:
+            wire = clearance.wire(request, seat.provider, call.candidate.target.model, self._clock.wall_s())
+            exchange.attempts.append(call.attempt)
+            if self._before_attempt is not None:
+                await self._before_attempt(exchange, call.attempt)
+            streamed = isinstance(request, ChatRequest) and request.stream
+            now_s = self._clock.monotonic_s()
+            call.sent(now_s)
+            deadlines = self._deadlines(seat, exchange.deadline_s - now_s, streamed=streamed)
+            return await (self._stream(call, wire, deadlines, now_s) if streamed else self._whole(call, wire, deadlines, now_s))
+        except ProviderError as error:
+            call.end_failed(error, self._clock.monotonic_s())
+            raise
+        except LLMGatewayError as error:
+            call.end_without_verdict(error.error_type, self._clock.monotonic_s())
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            call.end_without_verdict("cancelled", self._clock.monotonic_s())
+            raise
+        except BaseException:
+            call.end_without_verdict("internal", self._clock.monotonic_s())
+            raise
+
+    @staticmethod
+    def _deadlines(seat: Seat, left_s: float, *, streamed: bool) -> Deadlines:
+        settings = seat.settings
+        left_s = max(left_s, 0.001)
+        return Deadlines(
+            min(settings.connect_timeout_s, left_s),
+            min(settings.first_byte_timeout_s or settings.timeout, left_s),
+            min(settings.idle_timeout_s, left_s),
+            left_s if streamed else min(settings.timeout, left_s),
+        )
+
+    async def _whole(self, call: Call, wire: WireBytes, deadlines: Deadlines, sent_s: float) -> Reply:
+        seat = call.seat
+        try:
+            status, headers, body = await self._door.fetch(wire, deadlines, seat.settings.max_response_bytes, local=seat.local)
+        finally:
+            now_s = self._clock.monotonic_s()
+            call.waited(now_s - sent_s)
+        if not 200 <= status < 300:
+            raise seat.provider.error(status, headers, body)
+        call.attempt.upstream_status = status
+        decoder = seat.provider.decoder(call.exchange.request, call.candidate.target.model)
+        chunks = decoder.feed(body)
+        chunks += decoder.finish()
+        for chunk in chunks:
+            call.tally.add(chunk)
+        call.answered(now_s)
+        call.account(self._price(call), whole=True)
+        call.end_ok(now_s, streamed=False)
+        return Reply(Ready(chunks))
+
+    async def _stream(self, call: Call, wire: WireBytes, deadlines: Deadlines, sent_s: float) -> Reply:
+        seat = call.seat
+        try:
+            response = await self._door.open(wire, deadlines, seat.settings.max_response_bytes, local=seat.local)
+        finally:
+            call.waited(self._clock.monotonic_s() - sent_s)
+        call.attempt.upstream_status = response.status
+        try:
+            if not 200 <= response.status < 300:
+                raise seat.provider.error(response.status, response.headers, await beginning(response, MAX_ERROR_BODY_BYTES))
+            decoder = seat.provider.decoder(call.exchange.request, call.candidate.target.model)
+            live = Live(call, response, decoder, self._price(call), self._clock.monotonic_s)
+            await live.until_content()
+        except BaseException:
+            await response.aclose()
+            raise
+        call.answered(self._clock.monotonic_s())
+        call.exchange.at_end(live.end)
+        return Reply(live)
+
+    def _price(self, call: Call) -> Price | None:
+        target = call.candidate.target
+        return self._roster.prices.price_of(target.provider, target.model, self._clock.wall_s())
+
+    async def probe_all(self) -> None:
+        """Ask every provider at once whether it lives, each within `health_timeout_s`. Costs nothing; learns their models.
+
+        Raises:
+            ExceptionGroup: the checks that failed through a fault of ours, when the others are done.
+        """
+        results = await asyncio.gather(*map(self._probe, self._roster.seats), return_exceptions=True)
+        self._decider.names.forget()
+        faults = [result for result in results if isinstance(result, Exception)]
+        if faults:
+            raise ExceptionGroup("health checks failed inside the gateway", faults)
+
+    async def _probe(self, seat: Seat) -> None:
+        wire = probe_wire(seat.provider)
+        if wire is None:
+            return
+        timeout_s = self._rules.health_timeout_s
+        deadlines = Deadlines(timeout_s, timeout_s, timeout_s, timeout_s)
+        models: list[str] = []
+        alive, refused = False, ""
+        try:
+            status, _, body = await self._door.fetch(wire, deadlines, MAX_PROBE_BODY_BYTES, local=seat.local)
+            # A server that limits us, or does not know the path, is there; one whose key check fails is of no use.
+            alive = status < 500 and status not in _KEY_REFUSED
+            refused = KEY_REFUSED if status in _KEY_REFUSED else ""
+            models = seat.provider.models(body) if 200 <= status < 300 else []
+        except (ProviderError, Overloaded):
+            alive = False
+        came_back = seat.house.checked(alive=alive, wall_s=self._clock.wall_s(), models=tuple(models), refused=refused)
+        if came_back:
+            now_s = self._clock.monotonic_s()
+            for lane in seat.lanes():
+                lane.reopen_early(now_s)
+
+    def states(self) -> list[ProviderState]:
+        """Every configured provider and how it fares, in the order of the configuration."""
+        moment = self._moment()
+        return [state_of(upstream, self._roster, moment) for upstream in self._upstreams.values()]
+
+    def any_available(self) -> bool:
+        """Whether some provider can answer now."""
+        now_s = self._clock.monotonic_s()
+        return any(can_answer(seat, now_s) for seat in self._roster.seats)
+
+    def models(self) -> list[Target]:
+        """Every model that can be asked for by name, each provider's default one first."""
+        return [Target(seat.name, model) for seat in self._roster.seats for model in seat.listed()]
+
+    def facts(self, target: Target) -> tuple[ModelFacts, Price | None]:
+        """What is known of one of `models()`, and its price now."""
+        price = self._roster.prices.price_of(target.provider, target.model, self._clock.wall_s())
+        return self._roster.by_name[target.provider].course(target.model).facts, price
+
+    def history_tokens(self, request: ChatRequest) -> int:
+        """How many tokens of history may be sent with `request`, so that it fits whichever provider it may go to.
+
+        Models whose window nobody knows get `conversations.max_history_tokens`.
+        """
+        wish = self._decider.names.wish(request.provider, request.model)
+        asked = [wish.provider] if wish.provider in self._roster.by_name else wish.serving or self._roster.by_name
+        need = estimate_input_tokens(request) + (request.max_tokens or ANSWER_TOKENS)
+        rooms = [self._settings.conversations.max_history_tokens] if not asked else []
+        for name in asked:
+            seat = self._roster.by_name[name]
+            window = seat.course(wish.model or seat.chat_model).facts.context_window_tokens
+            room = self._settings.conversations.max_history_tokens if window is None else int(window * HISTORY_SHARE) - need
+            rooms.append(room)
+        return max(min(rooms), 0)

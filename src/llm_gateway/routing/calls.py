@@ -1,0 +1,156 @@
+"""One call of one target, from its admission to its account: what it came to, and what that says of the target."""
+
+from collections.abc import Iterable
+
+from llm_gateway.core.errors import LLMGatewayError, ProviderError
+from llm_gateway.core.exchange import Exchange
+from llm_gateway.core.pricing import PICO_PER_USD, Price
+from llm_gateway.core.routing import Attempt, Candidate
+from llm_gateway.core.tokens import estimate_input_tokens, weigh_tokens
+from llm_gateway.core.types import Chunk, FinishReason, Usage
+from llm_gateway.routing.health import Admission, settle_failure
+from llm_gateway.routing.seats import Course, Seat
+
+
+class Tally:
+    """What the chunks of an answer add up to, while they pass."""
+
+    __slots__ = ("cost_usd", "delivered_tokens", "finish_reason", "usage")
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        """As last reported: usage is cumulative."""
+        self.cost_usd: float | None = None
+        self.finish_reason: FinishReason | None = None
+        self.delivered_tokens = 0.0
+        """An estimate of what a reader has got."""
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in one chunk."""
+        if chunk.text:
+            self.delivered_tokens += weigh_tokens(chunk.text)
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        if chunk.cost_usd is not None:
+            self.cost_usd = chunk.cost_usd
+        if chunk.finish_reason is not None:
+            self.finish_reason = chunk.finish_reason
+        if chunk.thinking is not None:
+            self.delivered_tokens += weigh_tokens(chunk.thinking.text)
+        for piece in chunk.tool_calls:
+            self.delivered_tokens += weigh_tokens(piece.name) + weigh_tokens(piece.arguments)
+
+    def total(self, exchange: Exchange, *, whole: bool) -> Usage:
+        """The answer's usage: as reported when it came to its end; else at least what was delivered, marked as estimated.
+
+        A report in the middle of a stream (Anthropic opens with output 1) is a lower bound, not an account.
+        """
+        reported = self.usage
+        if reported is None:
+            return Usage(estimate_input_tokens(exchange.request), -int(-self.delivered_tokens // 1), estimated=True)
+        if whole or reported.output_tokens >= self.delivered_tokens:
+            return reported
+        return Usage(
+            reported.input_tokens, -int(-self.delivered_tokens // 1), reported.cache_read_tokens, reported.cache_write_tokens,
+            reported.reasoning_tokens, estimated=True,
+        )  # fmt: skip
+
+
+class Call:
+    """A call that was admitted and has its place. Exactly one of `end_ok`, `end_failed`, `end_without_verdict` closes it.
+
+    Whatever closes it gives the place back, tells the target's health, and completes the `Attempt`.
+    """
+
+    __slots__ = ("_admission", "_ended", "_started_s", "attempt", "candidate", "course", "exchange", "seat", "tally")
+
+    def __init__(self, exchange: Exchange, candidate: Candidate, seat: Seat, course: Course, admission: Admission) -> None:
+        self.exchange = exchange
+        self.candidate = candidate
+        self.seat = seat
+        self.course = course
+        self.attempt = Attempt(seat.name, candidate.target.model, seat.destination.security_level)
+        self.tally = Tally()
+        self._admission = admission
+        self._started_s = 0.0
+        self._ended = False
+
+    def sent(self, now_s: float) -> None:
+        """Its bytes are about to leave."""
+        self._started_s = now_s
+
+    def waited(self, seconds: float) -> None:
+        """That long nothing was to be done but wait for the upstream."""
+        self.exchange.upstream_s += seconds
+
+    def answered(self, now_s: float) -> None:
+        """The first content is here: from now on nobody else may answer."""
+        self.attempt.first_chunk_s = now_s - self._started_s
+        self.course.lane.answered(self._admission)
+        self.exchange.chosen = self.candidate
+
+    def account(self, price: Price | None, *, whole: bool) -> None:
+        """Write usage, cost and finish reason to the exchange."""
+        exchange, tally = self.exchange, self.tally
+        usage = exchange.usage = tally.total(exchange, whole=whole)
+        exchange.finish_reason = tally.finish_reason
+        if tally.cost_usd is not None:
+            exchange.cost_usd = tally.cost_usd
+        else:
+            exchange.cost_usd = None if price is None else price.pico_usd(usage) / PICO_PER_USD
+
+    def end_ok(self, now_s: float, *, streamed: bool) -> None:
+        """It came to its end."""
+        if self._close("ok", now_s):
+            lane, usage = self.course.lane, self.exchange.usage or Usage()
+            lane.succeeded(self._admission, now_s)
+            self.seat.house.served()
+            if streamed and self.attempt.first_chunk_s is not None:
+                lane.measured(lane.first_chunk, self.attempt.first_chunk_s, usage.input_tokens, now_s)
+                if usage.output_tokens > 1:
+                    lane.spoke((self.attempt.duration_s - self.attempt.first_chunk_s) / (usage.output_tokens - 1))
+            else:
+                lane.measured(lane.total, self.attempt.duration_s, usage.output_tokens or usage.input_tokens, now_s)
+                if usage.output_tokens:
+                    lane.spoke(self.attempt.duration_s / usage.output_tokens)
+
+    def end_failed(self, error: ProviderError, now_s: float) -> None:
+        """The provider failed."""
+        error.provider = error.provider or self.seat.name
+        if self._close(error.error_type, now_s):
+            self.attempt.upstream_status = error.upstream_status
+            self.attempt.message = error.message
+            settle_failure(self.course.lane, self.seat.house, self._admission, error, now_s, has_probe=self.seat.has_probe)
+
+    def end_without_verdict(self, outcome: str, now_s: float) -> None:
+        """It was given up, or failed through no fault of the provider; one that had answered counts as having worked."""
+        if self._close(outcome, now_s):
+            if self.attempt.first_chunk_s is None:
+                self.course.lane.released(self._admission)
+            else:
+                self.course.lane.succeeded(self._admission, now_s)
+
+    def _close(self, outcome: str, now_s: float) -> bool:
+        if self._ended:
+            return False
+        self._ended = True
+        self.attempt.outcome = outcome
+        self.attempt.duration_s = now_s - self._started_s if self._started_s else 0.0
+        self.seat.slots.give()
+        return True
+
+
+def most_telling(failures: Iterable[LLMGatewayError]) -> LLMGatewayError | None:
+    """Of all that went wrong, what the caller should hear: the last outage; a time-out or a refused key only when there
+    was no other outage; a rate limit, which asks the caller to wait, only when it was the answer of all."""
+    best: LLMGatewayError | None = None
+    for failure in failures:
+        if best is None or _weight(failure) >= _weight(best):
+            best = failure
+    return best
+
+
+def _weight(failure: LLMGatewayError) -> int:
+    if not isinstance(failure, ProviderError):
+        return 0
+    return {429: 1, 504: 3}.get(failure.http_status, 2 if failure.error_type == "provider_rejected" else 4)

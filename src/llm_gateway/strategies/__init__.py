@@ -1,0 +1,1 @@
+"""Ways to rank eligible targets, one file a strategy."""

@@ -1,0 +1,212 @@
+"""The promise itself: whatever is asked, however it fails, a planted secret reaches no upstream below the level.
+
+Real HTTP on both sides; the upstreams are another process, whose log of received bytes is the judge.
+HYPOTHESIS_PROFILE=nightly runs it a hundred times as long.
+"""
+
+import base64
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llm_gateway.detectors.check import is_sensitive
+from llm_gateway.simulator import FaultRule, Kind, SimulatorProcess
+from tests.support import RunningGateway, running_gateway
+
+PROVIDERS: tuple[Kind, ...] = ("ollama", "openai", "anthropic", "bedrock", "grok")
+HIGH_BY_DEFAULT = frozenset({"ollama", "bedrock"})
+SECRETS = (
+    "sk-proj-{0}T3BlbkFJ{0}",
+    "ghp_{0}{0}ab",
+    "password = {0}!x",
+    "AKIA{1}",
+    "postgres://admin:{0}@db.internal:5432/prod",
+    "-----BEGIN PRIVATE KEY-----\n{0}{0}{0}{0}\n-----END PRIVATE KEY-----",
+)
+LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+
+def plain(secret: str) -> str:
+    return f"please look at this: {secret}"
+
+
+def in_base64(secret: str) -> str:
+    return "decode " + base64.b64encode(plain(secret).encode()).decode()
+
+
+def in_hex(secret: str) -> str:
+    return "decode " + plain(secret).encode().hex()
+
+
+def in_percent(secret: str) -> str:
+    return "decode " + urllib.parse.quote(plain(secret), safe="")
+
+
+def with_invisible(secret: str) -> str:
+    return plain("\u200b".join(secret))
+
+
+DISGUISES = (plain, plain, in_base64, in_hex, in_percent, with_invisible)
+
+
+@st.composite
+def planted(draw: st.DrawFn) -> tuple[str, tuple[str, ...]]:
+    """A text that holds a secret, and the byte strings that would betray it on a wire."""
+    drawn = draw(st.text(LETTERS, min_size=20, max_size=20).filter(lambda text: len(set(text)) > 10))
+    upper = draw(st.text("ABCDEFGHJKLMNPQRSTUVWXYZ234567", min_size=16, max_size=16).filter(lambda text: len(set(text)) > 8))
+    template = draw(st.sampled_from(SECRETS))
+    secret = template.format(drawn, upper)
+    text = draw(st.sampled_from(DISGUISES))(secret)
+    core = upper if "{1}" in template else drawn
+    traces = (core, base64.b64encode(core[:15].encode()).decode()[:16], core.encode().hex(), "\u200b".join(core))
+    return text, traces
+
+
+@st.composite
+def asked(draw: st.DrawFn, text: str) -> tuple[str, dict[str, Any], dict[str, str]]:
+    """A request with `text` somewhere in it."""
+    path = draw(st.sampled_from(("/query", "/chat", "/stream", "/embeddings")))
+    chosen: dict[str, Any] = {}
+    if draw(st.booleans()):
+        chosen["provider"] = draw(st.sampled_from(("auto", *PROVIDERS)))
+    if path == "/embeddings":
+        return path, chosen | {"text": draw(st.sampled_from(([text], ["hello", text], text)))}, {}
+    tool = {"name": "lookup", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}}
+    place = draw(st.sampled_from(("prompt", "context", "object", "key", "tool", "schema", "stop")))
+    body: dict[str, Any] = {"prompt": "What is this?"}
+    match place:
+        case "prompt":
+            body["prompt"] = text
+        case "context":
+            body["context"] = text
+        case "object":
+            body["context"] = {"document": {"lines": ["a", text]}}
+        case "key":
+            body["context"] = {text: 1}
+        case "tool":
+            body["tools"] = [tool | {"description": text}]
+        case "schema":
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": {"type": "object", "properties": {"a": {"type": "string", "description": text}}}},
+            }
+        case "stop":
+            body["stop"] = ["end", text]
+    if path == "/chat":
+        body["conversation_id"] = f"c{draw(st.integers(0, 3))}"
+    if draw(st.booleans()) and "model" not in body:
+        body["max_tokens"] = draw(st.integers(1, 200))
+    headers = (
+        {"x-gateway-strategy": draw(st.sampled_from(("cost", "latency", "quality", "priority", "round_robin")))}
+        if draw(st.booleans())
+        else {}
+    )
+    return path, body | chosen, headers
+
+
+FAULTS = st.lists(
+    st.builds(
+        FaultRule,
+        kind=st.sampled_from(PROVIDERS),
+        method=st.just("POST"),
+        status=st.sampled_from((429, 500, 503, 529, 401, 404)),
+        times=st.integers(1, 3),
+    )
+    | st.builds(
+        FaultRule, kind=st.sampled_from(PROVIDERS), method=st.just("POST"), reset_before_headers=st.just(True), times=st.integers(1, 3)
+    )
+    | st.builds(FaultRule, kind=st.sampled_from(PROVIDERS), method=st.just("POST"), reset_after_chunks=st.integers(0, 3), times=st.just(1))
+    | st.builds(FaultRule, kind=st.sampled_from(PROVIDERS), method=st.just("POST"), malformed=st.just("html"), times=st.just(1)),
+    max_size=5,
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[tuple[str, ...], tuple[str, dict[str, Any], dict[str, str]], list[FaultRule]]:
+    text, traces = draw(planted())
+    return traces, draw(asked(text)), draw(FAULTS)
+
+
+CONFIGURATIONS: dict[str, tuple[dict[str, object], frozenset[str]]] = {
+    "default": ({}, HIGH_BY_DEFAULT),
+    "block": ({"security.on_forbidden_provider": "block"}, HIGH_BY_DEFAULT),
+    "narrowed": ({"security.secure_only_models": ["bedrock"]}, frozenset({"bedrock"})),
+    "moved": (
+        {"providers.openai.security_level": "high", "providers.bedrock.security_level": "low", "routing.strategy": "latency"},
+        frozenset({"ollama", "openai"}),
+    ),
+    "nobody": ({"providers.ollama.security_level": "medium", "providers.bedrock.security_level": "medium"}, frozenset()),
+    "redacting": ({"security.policies": {"secret": "redact"}}, HIGH_BY_DEFAULT),
+}
+
+
+@pytest.fixture(params=CONFIGURATIONS)
+def configured(
+    request: pytest.FixtureRequest, tmp_path: Path, simulator: SimulatorProcess
+) -> Iterator[tuple[RunningGateway, frozenset[str]]]:
+    changes, secure = CONFIGURATIONS[request.param]
+    quick = {"routing.retry_base_s": 0.001, "routing.retry_max_s": 0.01, "routing.breaker_open_s": 0.05, "routing.health_interval_s": 0.2}
+    with running_gateway(tmp_path, simulator, quick | changes) as running:
+        yield running, secure
+
+
+def test_a_planted_secret_reaches_no_upstream_below_the_level(
+    configured: tuple[RunningGateway, frozenset[str]], simulator: SimulatorProcess
+) -> None:
+    gateway, secure = configured
+    outcomes: dict[int, int] = {}
+
+    @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], parent=settings())
+    @given(case=cases())
+    def run(case: tuple[tuple[str, ...], tuple[str, dict[str, Any], dict[str, str]], list[FaultRule]]) -> None:
+        traces, (path, body, headers), faults = case
+        simulator.clear_faults()
+        simulator.clear_log()
+        simulator.add_faults(*faults)
+        answer = gateway.call("POST", path, body, headers)
+        outcomes[answer.status] = outcomes.get(answer.status, 0) + 1
+        assert answer.status in {200, 400, 403, 429, 502, 503, 504}, answer
+        for kind in PROVIDERS:
+            if kind in secure:
+                continue
+            for entry in simulator.log(kind):
+                received = base64.b64decode(str(entry["body"])).decode("utf-8", "replace") + str(entry["path"]) + str(entry["headers"])
+                assert not any(trace in received for trace in traces), f"{kind} received a planted secret"
+
+    run()
+    # A gateway that refuses everything would keep the promise too, and be of no use.
+    assert outcomes.get(200, 0) > 0 or not secure
+
+
+@pytest.mark.parametrize("path", ["/query", "/chat", "/stream", "/embeddings"])
+@pytest.mark.parametrize("how", ["stopped", "failing", "never answering"])
+def test_with_every_secure_provider_down_nobody_is_asked(tmp_path: Path, simulator: SimulatorProcess, path: str, how: str) -> None:
+    secret = "Analyze this internal API key: sk-1234567890abcdef"
+    with running_gateway(
+        tmp_path, simulator, {f"providers.{kind}.timeout": 0.2 for kind in HIGH_BY_DEFAULT} | {"routing.retry_base_s": 0.01}
+    ) as gateway:
+        for kind in HIGH_BY_DEFAULT:
+            if how == "stopped":
+                simulator.stop(kind)
+            elif how == "failing":
+                simulator.add_faults(FaultRule(kind=kind, status=503))
+            else:
+                simulator.add_faults(FaultRule(kind=kind, never_answer=True))
+        for provider in ("auto", "openai", "anthropic"):
+            for _ in range(3):
+                body = {"text" if path == "/embeddings" else "prompt": secret, "provider": provider}
+                answer = gateway.call("POST", path, body)
+                assert answer.status >= 400
+                assert "sk-1234567890abcdef" not in answer.body.decode()
+    for kind in ("openai", "anthropic", "grok"):
+        assert all(entry["method"] == "GET" for entry in simulator.log(kind))
+
+
+@given(case=planted())
+def test_what_is_planted_is_sensitive(case: tuple[str, tuple[str, ...]]) -> None:
+    assert is_sensitive(case[0])
