@@ -1,0 +1,178 @@
+"""`llm-gateway keys`: make, list and revoke the API keys of a running gateway."""
+
+import json
+import re
+import sys
+from datetime import UTC, datetime
+from os import urandom
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple
+from urllib.parse import quote, urlencode
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from llm_gateway.core.errors import ConfigurationError
+from llm_gateway.identity.admin_token import FILE_NAME
+from llm_gateway.identity.keys import fingerprint, new_key
+from llm_gateway_client import DEFAULT_URL, GatewayClient
+
+app = typer.Typer(name="keys", help="Make, list and revoke API keys.", no_args_is_help=True)
+
+Url = Annotated[str, typer.Option("--url", envvar="LLM_GATEWAY_URL", help="The gateway to talk to.")]
+Token = Annotated[str | None, typer.Option("--admin-token", envvar="ADMIN_TOKEN", help="Its admin token.")]
+Folder = Annotated[
+    Path, typer.Option("--data-dir", envvar="LLM_GATEWAY_DATA_DIR", help="Its data folder, where the token is read when none is given.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the raw JSON.")]
+
+_out = Console()
+_notes = Console(stderr=True)
+_PAGE: Final = 1000
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION: Final = re.compile(r"(\d+)([smhdw])")
+
+
+class Gateway(NamedTuple):
+    """Where the gateway is, and what proves to it that an administrator speaks."""
+
+    url: str
+    admin_token: str | None
+    data_dir: Path
+
+    def client(self) -> GatewayClient:
+        return GatewayClient(self.url, api_key=token_of(self.admin_token, self.data_dir))
+
+
+def token_of(given: str | None, data_dir: Path) -> str:
+    """The admin token: as given, else as the gateway left it in its data folder.
+
+    Raises:
+        ConfigurationError: there is neither.
+    """
+    if given:
+        return given
+    path = data_dir / FILE_NAME
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as failure:
+        raise ConfigurationError(
+            f"no admin token: give --admin-token or ADMIN_TOKEN, or the gateway's data folder with --data-dir ({path}: {failure.strerror})"
+        ) from None
+
+
+def seconds_of(text: str) -> int:
+    """Seconds of a duration like `90d`, `12h`, `30m`.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None or int(found[1]) == 0:
+        raise typer.BadParameter("expected a number and a unit, like 90d, 12h or 30m", param_hint="--expires-in")
+    return int(found[1]) * _UNITS_S[found[2]]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    owner: Annotated[str | None, typer.Option(help="Tenant that everything done with it belongs to; default: the name.")] = None,
+    tier: Annotated[str, typer.Option(help="Tier of limits.")] = "default",
+    provider: Annotated[list[str] | None, typer.Option(help="A provider that it may use (repeat it for more); default: all.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="A model that it may use (repeat it for more); default: all.")] = None,
+    budget_usd: Annotated[str | None, typer.Option(help="USD that may be spent with it within the period.")] = None,
+    budget_period: Annotated[str, typer.Option(help="day or month.")] = "month",
+    expires_in: Annotated[str | None, typer.Option(help="When it ends, like 90d, 12h or 30m; default: never.")] = None,
+    url: Url = DEFAULT_URL,
+    admin_token: Token = None,
+    data_dir: Folder = Path("data"),
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print it, this once, alone on standard output."""
+    asked: dict[str, Any] = {
+        "name": name,
+        "owner": owner,
+        "tier": tier,
+        "allowed_providers": provider or None,
+        "allowed_models": model or None,
+        "budget": {"amount_usd": budget_usd, "period": budget_period} if budget_usd is not None else None,
+        "expires_in_s": seconds_of(expires_in) if expires_in is not None else None,
+    }
+    body = json.dumps({field: value for field, value in asked.items() if value is not None}).encode()
+    with Gateway(url, admin_token, data_dir).client() as client:
+        made = client.call("POST", "/admin/keys", body)
+    if as_json:
+        _print_json(made)
+        return
+    sys.stdout.write(made["key"] + "\n")
+    note = f"{made['id']} of {made['owner']}, {_until(made['expires'])}. Keep it now: it cannot be shown again."
+    _notes.print(note, style="dim", markup=False, highlight=False)
+
+
+@app.command("list")
+def listed(
+    owner: Annotated[str | None, typer.Option(help="Only the keys of this owner.")] = None,
+    url: Url = DEFAULT_URL,
+    admin_token: Token = None,
+    data_dir: Folder = Path("data"),
+    as_json: AsJson = False,
+) -> None:
+    """List keys, revoked ones too."""
+    found: list[dict[str, Any]] = []
+    query: dict[str, str | int] = {"limit": _PAGE} | ({"owner": owner} if owner is not None else {})
+    with Gateway(url, admin_token, data_dir).client() as client:
+        after: str | None = ""
+        while after is not None:
+            page = client.call("GET", "/admin/keys?" + urlencode(query | {"after": after}))
+            found += page["keys"]
+            after = page["next"]
+    if as_json:
+        _print_json({"keys": found})
+        return
+    table = Table("id", "name", "begins", "owner", "tier", "may use", "budget", "status", "last used")
+    for key in found:
+        names = [*(key["allowed_providers"] or ()), *(key["allowed_models"] or ())]
+        budget = key["budget"]
+        money = f"${budget['amount_usd']} a {budget['period']}" if budget else ""
+        status = _until(key["expires"]) if key["status"] == "active" else key["status"]
+        row = (key["id"], key["name"], key["hint"], key["owner"], key["tier"], ", ".join(names) or "all", money, status)
+        table.add_row(*row, _time(key["last_used"]) if key["last_used"] else "never")
+    _out.print(table)
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.")],
+    url: Url = DEFAULT_URL,
+    admin_token: Token = None,
+    data_dir: Folder = Path("data"),
+    as_json: AsJson = False,
+) -> None:
+    """Take a key back, for good: at once on the gateway asked, within seconds on others that share its database."""
+    with Gateway(url, admin_token, data_dir).client() as client:
+        key = client.call("DELETE", f"/admin/keys/{quote(key_id, safe='')}")
+    if as_json:
+        _print_json(key)
+        return
+    _notes.print(f"{key['id']} ({key['name']} of {key['owner']}) is revoked.", style="dim", markup=False, highlight=False)
+
+
+@app.command()
+def new() -> None:
+    """Make a key for a configuration file, without a gateway: the key, and the SHA-256 that may stand in the file instead."""
+    key = new_key(urandom)
+    sys.stdout.write(key + "\n")
+    _notes.print(f"auth.keys.<name>.key_sha256: {fingerprint(key).hex()}", style="dim", markup=False, highlight=False)
+
+
+def _print_json(document: object) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _until(expires_s: float | None) -> str:
+    return "no end" if expires_s is None else f"until {_time(expires_s)}"
+
+
+def _time(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
