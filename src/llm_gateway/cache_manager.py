@@ -1,0 +1,371 @@
+"""Answers a request from an equal one's answer, where that is safe, and keeps new answers for the next.
+
+Stands behind the security filter: a hit is judged by today's rules, counted by today's limits, and shown in metrics and audit
+like any call. An answer is kept when it is complete and came to a good end, and when neither question nor conversation is
+sensitive. Of identical requests at one time, one makes the answer.
+
+The store is a convenience: when it is away, every request is a miss.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from os import urandom
+from typing import Final, Literal
+
+import msgspec
+import structlog
+
+from llm_gateway.caching.collecting import Collector, in_words, is_whole
+from llm_gateway.caching.entries import Codec, CorruptEntry, Entry, packed, unpacked
+from llm_gateway.caching.figures import Figures, Tally, combined, summed
+from llm_gateway.caching.flights import ABANDONED, Flight, Flights, Outcome, outcome_of_failure, own_copy
+from llm_gateway.caching.keys import Keys, digest_of
+from llm_gateway.caching.pattern import matcher
+from llm_gateway.caching.store import Owned, Store, StoreUnavailable, owner_of
+from llm_gateway.core.clock import Clock
+from llm_gateway.core.errors import ClientClosedRequest, LLMGatewayError, ProviderTimeout
+from llm_gateway.core.exchange import Exchange, Next, Reply
+from llm_gateway.core.routing import Candidate, Decision, Target
+from llm_gateway.core.settings import CacheSettings, Settings
+from llm_gateway.core.types import ChatRequest, Chunk, Request
+from llm_gateway.routing.streaming import Ready
+
+_log = structlog.get_logger(__name__)
+EVERYBODY: Final = "shared"
+"""The owner of entries in the shared scope."""
+FIRST_POLL_S: Final = 0.02
+LONGEST_POLL_S: Final = 0.25
+"""How often another process's answer is looked for; the wait doubles from the first to the longest."""
+
+
+_Found = tuple[bytes, Entry]
+"""An entry as the bytes that others are given, and decoded for the one who found it."""
+
+
+class Cache:
+    """What outlives a reload: the entries, the answers in the making, the counts."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+        self.flights = Flights()
+        self.figures = Figures()
+
+    async def clear(self, pattern: str | None = None, user_id: str | None = None, tenant: str | None = None) -> int:
+        """Drop the entries whose name matches `pattern` and whose owner is `user_id`; None asks for no such thing.
+
+        Within a `tenant` (the owner of an API key) only its own entries and its users', whom it may name without itself.
+
+        Raises:
+            InvalidRequest: the pattern is too long.
+            StoreUnavailable: nothing is known of what was dropped.
+        """
+        matches = matcher(pattern) if pattern is not None else None
+
+        def selects(name: str) -> bool:
+            owner = owner_of(name)
+            if not belongs(owner, tenant):
+                return False
+            own_name = name if tenant is None else name.removeprefix(f"{tenant}/")
+            if user_id is not None and user_id not in {owner, owner_of(own_name)}:
+                return False
+            return matches is None or matches(name) or matches(own_name)
+
+        return await self.store.clear(selects)
+
+    async def status(self, tenant: str | None = None) -> "CacheStatus":
+        """How the cache fares: for everybody, or as far as it is one tenant's.
+
+        Raises:
+            StoreUnavailable: nobody can say.
+        """
+        figures = self.figures
+        owners = {owner: owned for owner, owned in (await self.store.owners()).items() if belongs(owner, tenant)}
+        callers = {caller: tally for caller, tally in figures.callers().items() if belongs(caller, tenant)}
+        models = figures.models() if tenant is None else summed(figures.models(caller) for caller in callers)
+        total = figures.total if tenant is None else combined(callers.values())
+        return CacheStatus(owners, callers, models, total)
+
+    async def sweep(self) -> None:
+        """Drop what has come to its end."""
+        with contextlib.suppress(StoreUnavailable):  # it says so itself, and the next sweep does the work
+            await self.store.sweep()
+
+
+class CacheStatus(msgspec.Struct, frozen=True):
+    """Entries by owner as they are; counts since the process began, by caller, by `provider/model`, and in all."""
+
+    owners: dict[str, Owned]
+    callers: dict[str, Tally]
+    models: dict[str, Tally]
+    total: Tally
+
+
+def belongs(owner: str, tenant: str | None) -> bool:
+    """Whether an owner is a tenant or one of its users; None is everybody."""
+    return tenant is None or owner == tenant or owner.startswith(f"{tenant}/")
+
+
+def configuration_digest(settings: Settings) -> bytes:
+    """A digest of the settings that decide what a target answers: another configuration finds none of the old entries."""
+    named = {"kind", "enabled", "endpoint", "model", "models", "embedding_model", "num_ctx", "region", "headers"}
+    providers = {name: provider.model_dump(mode="json", include=named) for name, provider in settings.providers.items()}
+    return digest_of((providers, settings.routing.explicit_fallback, settings.security.on_forbidden_provider))
+
+
+class CacheManager:
+    """The stage, for one configuration.
+
+    `meant` says which provider and model a request's names mean ("" where they leave it open). `is_sensitive` judges answers
+    in the shared scope, where others may get them.
+    """
+
+    def __init__(
+        self, settings: Settings, cache: Cache, meant: Callable[[Request], Target], is_sensitive: Callable[[str], bool] | None = None
+    ) -> None:
+        self.settings: CacheSettings = settings.cache
+        self.cache = cache
+        secret = self.settings.secret.get_secret_value().encode()
+        self.codec = Codec(secret, compress=self.settings.enable_compression)
+        self._keys = Keys(configuration_digest(settings), secret)
+        self._strategy = settings.routing.strategy
+        self._meant = meant
+        self._is_sensitive = is_sensitive if self.settings.scope == "shared" else None
+        cache.store.resize(self.settings.max_size, self.settings.max_bytes)
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+        if not self.is_cacheable(exchange):
+            return await call_next(exchange)
+        meant = self._meant(exchange.request)
+        name = self._name(exchange, meant)
+        if exchange.force_refresh:
+            return await self._make(_Maker(self, exchange, meant, name), call_next)
+        outwaited: Flight | None = None
+        while (flight := self.cache.flights.get(name)) is not None and flight is not outwaited:
+            outcome = await self._outcome(flight, exchange)
+            if isinstance(outcome, bytes):
+                self.cache.figures.shared_answers += 1
+                return self._replay(exchange, unpacked(outcome), "an identical request was under way")
+            if isinstance(outcome, LLMGatewayError):
+                raise own_copy(outcome)
+            outwaited = flight
+        flight = self.cache.flights.begin(name)
+        try:
+            found, claim = await self._find(name, exchange)
+        except BaseException:
+            self.cache.flights.end(name, flight, ABANDONED)
+            raise
+        if found is not None:
+            content, entry = found
+            self.cache.flights.end(name, flight, content)
+            return self._replay(exchange, entry, "from the cache")
+        exchange.cache_state = "miss"
+        self.cache.figures.miss(exchange.caller.id)
+        return await self._make(_Maker(self, exchange, meant, name, flight, claim), call_next)
+
+    def is_cacheable(self, exchange: Exchange) -> bool:
+        """Whether an answer to this request may come from the cache, and go there."""
+        settings, request = self.settings, exchange.request
+        if not settings.max_size or exchange.clearance is None:
+            return False
+        if not settings.store_sensitive and is_sensitive(exchange):
+            return False
+        if isinstance(request, ChatRequest):
+            if request.temperature is not None and request.temperature > settings.max_temperature:
+                return False
+            # Log probabilities belong to tokens, whose borders are lost when a stream is joined.
+            return not (request.stream and request.logprobs)
+        return True
+
+    @property
+    def state(self) -> Literal["healthy", "degraded", "disabled"]:
+        """degraded: the store does not answer, and every request is a miss."""
+        if not self.settings.max_size:
+            return "disabled"
+        return "healthy" if self.cache.store.healthy else "degraded"
+
+    async def has(self, name: str) -> bool:
+        """Whether there is an entry of that name."""
+        try:
+            return await self.cache.store.get(name) is not None
+        except StoreUnavailable:
+            return False
+
+    def name_of(self, exchange: Exchange) -> str:
+        """The name that the answer to a judged request has here.
+
+        Raises:
+            UnknownProvider, UnknownModel, InvalidRequest: what was asked for does not exist.
+        """
+        return self._name(exchange, self._meant(exchange.request))
+
+    def _name(self, exchange: Exchange, meant: Target) -> str:
+        clearance = exchange.clearance
+        assert clearance is not None
+        owner = exchange.caller.id if self.settings.scope == "caller" else EVERYBODY
+        return self._keys.name(exchange.request, meant, clearance, owner, exchange.strategy or self._strategy)
+
+    async def _outcome(self, flight: Flight, exchange: Exchange) -> Outcome | None:
+        """What came of an identical request, or None when the patience was over first."""
+        began_s = self.cache.clock.monotonic_s()
+        left_s = exchange.deadline_s - began_s
+        outcome = await flight.wait(min(left_s, self.settings.wait_timeout))
+        exchange.upstream_s += self.cache.clock.monotonic_s() - began_s
+        if outcome is None and left_s <= self.settings.wait_timeout:
+            raise ProviderTimeout("the time for this request was over before an identical one under way was answered", code="total")
+        return outcome
+
+    async def _find(self, name: str, exchange: Exchange) -> tuple[_Found | None, bytes]:
+        """The entry; or none, and the claim with which it is ours to make (empty: none was needed, or to be had)."""
+        store = self.cache.store
+        try:
+            if not store.shared:
+                return await self._opened(name, await store.get(name)), b""
+            return await self._find_or_claim(name, exchange)
+        except StoreUnavailable:
+            return None, b""
+
+    async def _find_or_claim(self, name: str, exchange: Exchange) -> tuple[_Found | None, bytes]:
+        clock, claim, lease_s = self.cache.clock, urandom(12), self.settings.wait_timeout
+        began_s = clock.monotonic_s()
+        until_s = min(began_s + self.settings.wait_timeout, exchange.deadline_s)
+        pause_s = FIRST_POLL_S
+        idle = Flight()  # never ends: waiting for it is a pause
+        while True:
+            found = await self.cache.store.claim(name, claim, lease_s)
+            if found is None:
+                return None, claim
+            if isinstance(found, bytes):
+                return await self._opened(name, found), b""
+            now_s = clock.monotonic_s()
+            if now_s >= until_s:
+                return None, b""
+            await idle.wait(min(pause_s, until_s - now_s))
+            exchange.upstream_s += clock.monotonic_s() - now_s
+            pause_s = min(2 * pause_s, LONGEST_POLL_S)
+
+    async def _opened(self, name: str, sealed: bytes | None) -> _Found | None:
+        if sealed is None:
+            return None
+        try:
+            content = self.codec.open(name, sealed)
+            return content, unpacked(content)
+        except CorruptEntry as failure:
+            self.cache.figures.corrupt += 1
+            _log.warning("a cache entry is corrupt and was dropped", problem=str(failure))
+            await self.cache.store.remove(name)
+            return None
+
+    def _replay(self, exchange: Exchange, entry: Entry, how: str) -> Reply:
+        target = Target(entry.provider, entry.model)
+        exchange.cache_state = "hit"
+        exchange.usage = entry.usage
+        exchange.cost_usd = 0.0
+        exchange.finish_reason = entry.finish_reason
+        when = datetime.fromtimestamp(int(entry.made_s), UTC).isoformat().replace("+00:00", "Z")
+        exchange.chosen = Candidate(target, 1.0, (how,))
+        reason = f"{how}: {target} answered at {when}"
+        exchange.decision = Decision(exchange.strategy or self._strategy, (exchange.chosen,), (), reason)
+        self.cache.figures.hit(exchange.caller.id, str(target), entry.usage, entry.cost_usd)
+        streams = isinstance(exchange.request, ChatRequest) and exchange.request.stream
+        return Reply(Ready(in_words(entry.chunks) if streams else entry.chunks))
+
+    @staticmethod
+    async def _make(maker: "_Maker", call_next: Next) -> Reply:
+        maker.exchange.at_end(maker.end)
+        reply = await call_next(maker.exchange)
+        return reply.through(maker)
+
+    def may_keep(self, exchange: Exchange, meant: Target, chunks: list[Chunk]) -> bool:
+        """Whether a finished answer is one to keep."""
+        if not is_whole(exchange.request, chunks) or (not self.settings.store_sensitive and is_sensitive(exchange)):
+            return False
+        chosen, clearance = exchange.chosen, exchange.clearance
+        if chosen is None or clearance is None:
+            return False
+        if meant.provider and chosen.target.provider != meant.provider and any(at.provider == meant.provider for at in clearance.eligible):
+            return False  # the provider that was asked for could not answer; the next time it may
+        return self._is_sensitive is None or self.settings.store_sensitive or not any(map(self._is_sensitive, _texts(chunks)))
+
+
+def is_sensitive(exchange: Exchange) -> bool:
+    """Whether question or conversation is sensitive; what nobody judged is."""
+    return exchange.tainted or exchange.sensitivity is None or exchange.sensitivity.sensitive
+
+
+def _texts(chunks: Iterable[Chunk]) -> Iterable[str]:
+    for chunk in chunks:
+        if chunk.text:
+            yield chunk.text
+        for call in chunk.tool_calls:
+            yield call.arguments
+
+
+class _Maker:
+    """A `ReplyPart` that keeps the answer as it passes, and at the end of the call stores it and tells those that wait."""
+
+    __slots__ = ("_claim", "_collector", "_finished", "_flight", "_manager", "_meant", "_name", "exchange")
+
+    def __init__(
+        self, manager: CacheManager, exchange: Exchange, meant: Target, name: str, flight: Flight | None = None, claim: bytes = b""
+    ) -> None:
+        self.exchange = exchange
+        self._manager = manager
+        self._meant = meant
+        self._name = name
+        self._flight = flight
+        self._claim = claim
+        self._finished = False
+        request = exchange.request
+        native = request.native.protocol if request.native is not None else ""
+        self._collector = Collector(streamed=isinstance(request, ChatRequest) and request.stream, raw_protocol=native)
+
+    def feed(self, chunk: Chunk) -> Iterable[Chunk]:
+        self._collector.add(chunk)
+        return (chunk,)
+
+    def finish(self) -> Iterable[Chunk]:
+        self._finished = True
+        return ()
+
+    async def end(self) -> None:
+        """The call is over."""
+        outcome: Outcome = ABANDONED
+        try:
+            failure = self.exchange.failure
+            # A caller who leaves while the last bytes are sent has not made the answer a worse one.
+            if self._finished and (failure is None or isinstance(failure, ClientClosedRequest)):
+                outcome = await self._keep()
+            else:
+                outcome = outcome_of_failure(failure)
+        finally:
+            if self._flight is not None:
+                self._manager.cache.flights.end(self._name, self._flight, outcome)
+        if self._claim and isinstance(outcome, LLMGatewayError | type(ABANDONED)):
+            await self._release()
+
+    async def _keep(self) -> Outcome:
+        manager, exchange = self._manager, self.exchange
+        chosen = exchange.chosen
+        if chosen is None:
+            return ABANDONED
+        chunks = self._collector.chunks()
+        content = packed(
+            Entry(
+                chosen.target.provider, chosen.target.model, manager.cache.clock.wall_s(), exchange.usage, exchange.cost_usd,
+                exchange.finish_reason, isinstance(exchange.request, ChatRequest) and exchange.request.stream, chunks,
+            )
+        )  # fmt: skip
+        if not manager.may_keep(exchange, self._meant, chunks):
+            await self._release()
+            return content
+        sealed = manager.codec.seal(self._name, content)
+        with contextlib.suppress(StoreUnavailable):  # the answer is served all the same
+            manager.cache.figures.stored += await manager.cache.store.put(self._name, sealed, manager.settings.default_ttl)
+        return content
+
+    async def _release(self) -> None:
+        if self._claim:
+            with contextlib.suppress(StoreUnavailable):  # its lease ends by itself
+                await self._manager.cache.store.release(self._name, self._claim)

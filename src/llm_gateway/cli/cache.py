@@ -1,0 +1,64 @@
+"""`llm-gateway cache`: what a running gateway's cache holds, and clearing it."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from llm_gateway_client import DEFAULT_URL, GatewayClient
+
+app = typer.Typer(name="cache", help="The response cache of a running gateway.", no_args_is_help=True)
+_out = Console()
+
+Url = Annotated[str, typer.Option("--url", envvar="LLM_GATEWAY_URL", help="The gateway to talk to.")]
+Key = Annotated[str | None, typer.Option("--api-key", envvar="LLM_GATEWAY_API_KEY", help="A key of that gateway, or its admin token.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the raw JSON.")]
+
+
+@app.command()
+def status(url: Url = DEFAULT_URL, api_key: Key = None, as_json: AsJson = False) -> None:
+    """Show what the cache holds and what it has saved."""
+    with GatewayClient(url, api_key=api_key) as client:
+        found = client.call("GET", "/cache/status")
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        return
+    _out.print(
+        f"{found['status']}: {found['total_entries']} entries, {found['total_size_mb']:.2f} MB in {found['store']}; "
+        f"{found['hits']} hits of {found['hits'] + found['misses']} ({found['hit_rate']:.1%}); "
+        f"saved {found['saved_tokens']} tokens, ${found['saved_cost']:.6f}",
+        markup=False,
+        highlight=False,
+    )
+    if found["by_caller"]:
+        callers = Table("caller", "entries", "KB", "hits", "misses", "saved tokens", "saved cost")
+        for name, row in found["by_caller"].items():
+            counts = (row["entries"], f"{row['bytes'] / 1000:.1f}", row["hits"], row["misses"], row["saved_tokens"])
+            callers.add_row(name, *map(str, counts), f"${row['saved_cost']:.6f}")
+        _out.print(callers)
+    if found["by_model"]:
+        models = Table("model", "hits", "saved tokens", "saved cost")
+        for name, row in found["by_model"].items():
+            models.add_row(name, str(row["hits"]), str(row["saved_tokens"]), f"${row['saved_cost']:.6f}")
+        _out.print(models)
+
+
+@app.command()
+def clear(
+    pattern: Annotated[str | None, typer.Option("--pattern", help="Names to clear, like `user123_*`; absent: all.")] = None,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Clear the entries of this caller.")] = None,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Clear cached answers."""
+    asked = {name: value for name, value in (("pattern", pattern), ("user_id", user)) if value is not None}
+    with GatewayClient(url, api_key=api_key) as client:
+        done = client.call("POST", "/cache/clear", json.dumps(asked).encode(), {"content-type": "application/json"})
+    if as_json:
+        sys.stdout.write(json.dumps(done, indent=2) + "\n")
+        return
+    _out.print(f"{done['entries_cleared']} entries cleared", markup=False, highlight=False)
