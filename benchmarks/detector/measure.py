@@ -1,102 +1,116 @@
 """Recall, false positives and latency of the detector.
 
-python benchmarks/detector/measure.py                      own rows and shipped rows
-python benchmarks/detector/measure.py --rows FILE.jsonl.gz  any rows {text, label, kind, tier}
---errors prints the rows that were judged wrongly.
+python -m benchmarks.detector.measure                        every row file, and the shipped rows
+python -m benchmarks.detector.measure --rows FILE.jsonl.gz   any rows {text, label, kind, tier}
+--only NAME measures one row file, --errors prints what was judged wrongly, --no-latency skips the timing.
 """
 
 import argparse
 import collections
 import gzip
 import json
-import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import own_rows
-import own_rows_2
-import own_rows_3
-
+from benchmarks.detector import rows
+from benchmarks.detector.rows import Row
+from llm_gateway.core.types import ChatRequest, Message
 from llm_gateway.detectors.check import default_inspector
+from llm_gateway.detectors.extraction import extract
 
-HERE = Path(__file__).parent
-Row = tuple[str, str, str]
-
-
-def shipped_rows() -> list[Row]:
-    """The hand-made CC0 rows beside this script."""
-    return read_rows(HERE / "handmade.jsonl.gz")
+SHIPPED = Path(__file__).parent / "handmade.jsonl.gz"
+PROSE = (
+    "I am preparing a short talk for our local history society about how the railways changed market towns in the nineteenth century. "
+    "Could you help me structure it? I would like to open with what travel was like before the lines arrived, roughly how long a coach "
+    "took between towns and what it cost an ordinary family. Then describe the building of the line, who paid for it and how the route "
+    "was chosen, and why some towns were passed by. Please suggest trades that grew (for example brewing, fresh milk, newspapers) and two "
+    "that declined, such as coaching inns. The audience is about forty people, and I have 25 minutes plus questions. "
+)
+CODE = (
+    "def read(path: str, limit: int = 10) -> list[str]:\n    with open(path) as file:\n"
+    "        return [line.strip() for line in file][:limit]\n\n"
+)
+GERMAN = "Bitte erkläre mir, wie man eine größere Liste in Python sortiert und danach schön ausgibt. "
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Gated rows of a file, as (label, kind, text)."""
+    """Gated rows of a file of JSON lines."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         found = [json.loads(line) for line in lines]
-    return [(row["label"], row["kind"], row["text"]) for row in found if row.get("tier", "core") == "core"]
+    return [Row(row["label"] == "sensitive", row["kind"], row["text"]) for row in found if row.get("tier", "core") == "core"]
 
 
-def report(name: str, rows: Iterable[Row], errors: bool) -> None:
-    """Print one table."""
+def report(name: str, labelled: Iterable[Row], *, errors: bool) -> None:
+    """Print recall, macro recall and the share of harmless rows flagged."""
     inspector = default_inspector()
-    tally: dict[tuple[str, str], list[int]] = collections.defaultdict(lambda: [0, 0])
+    tally: dict[tuple[bool, str], list[int]] = collections.defaultdict(lambda: [0, 0])
     wrong: list[str] = []
-    for label, kind, text in rows:
-        verdict = inspector.judge([("/text", text)])
-        tally[label, kind][0] += verdict.sensitive
-        tally[label, kind][1] += 1
-        if verdict.sensitive != (label == "sensitive"):
+    for row in labelled:
+        verdict = inspector.judge([("/text", row.text)])
+        tally[row.sensitive, row.kind][0] += verdict.sensitive
+        tally[row.sensitive, row.kind][1] += 1
+        if verdict.sensitive != row.sensitive:
             why = ", ".join(f"{f.kind} {f.confidence:.2f} {f.rule}" for f in verdict.findings)
-            wrong.append(f"  {label:9s} {kind:20s} {text[:110]!r}  [{why}]")
-    for label in ("sensitive", "benign"):
-        flagged = sum(k for (kind, _), (k, _) in tally.items() if kind == label)
-        total = sum(n for (kind, _), (_, n) in tally.items() if kind == label)
-        print(f"{name}: {label} flagged {flagged}/{total} = {flagged / max(1, total):.4f}")
-    for (label, kind), (flagged, total) in sorted(tally.items()):
-        if errors and (flagged != total) == (label == "sensitive") and (flagged != 0 or label == "sensitive"):
-            print(f"    {label:9s} {kind:28s} {flagged}/{total}")
+            wrong.append(f"  {'missed' if row.sensitive else 'wrongly flagged'} {row.kind:16s} {row.text[:110]!r}  [{why}]")
+    parts = []
+    for sensitive, title in ((True, "sensitive"), (False, "harmless")):
+        flagged = sum(hits for (label, _), (hits, _) in tally.items() if label is sensitive)
+        total = sum(count for (label, _), (_, count) in tally.items() if label is sensitive)
+        parts.append(f"{title} flagged {flagged}/{total} = {flagged / max(1, total):.4f}")
+    kinds = [hits / count for (label, _), (hits, count) in tally.items() if label]
+    print(f"{name}: {parts[0]} (macro {sum(kinds) / max(1, len(kinds)):.4f}), {parts[1]}")
     if errors:
         print("\n".join(wrong))
 
 
-def latency() -> None:
-    """Print how long texts take: the median of many runs, in microseconds or milliseconds."""
-    inspector = default_inspector()
-    prose = "The quick brown fox jumps over the lazy dog near the river bank while clouds drift by. Explain how a list is sorted. "
-    code = (
-        "def read(path: str, limit: int = 10) -> list[str]:\n    with open(path) as file:\n"
-        "        return [line.strip() for line in file][:limit]\n\n"
-    )
-    for name, text, runs in (
-        ("1 KB prose", (prose * 9)[:1024], 2000),
-        ("1 KB code", (code * 9)[:1024], 2000),
-        ("1 KB German", ("Bitte erkläre mir, wie man eine größere Liste in Python sortiert und danach schön ausgibt. " * 12)[:1024], 500),
-        ("1 MB prose", (prose * 9000)[:1_000_000], 3),
-        ("1 MB code", (code * 9000)[:1_000_000], 3),
-    ):
-        taken = []
+def _best_us(work: Callable[[], object], runs: int, batches: int) -> float:
+    """CPU time of one run: the best batch's mean, in microseconds. The best is what other load disturbed least."""
+    best = float("inf")
+    for _ in range(batches):
+        begun = time.process_time()
         for _ in range(runs):
-            begun = time.process_time()
-            inspector.judge([("/text", text)])
-            taken.append(time.process_time() - begun)
-        middle = statistics.median(taken)
-        print(f"{name:12s} p50 {middle * 1e6:9.1f} us   p99 {sorted(taken)[int(len(taken) * 0.99)] * 1e6:9.1f} us")
+            work()
+        best = min(best, (time.process_time() - begun) / runs * 1e6)
+    return best
+
+
+def latency() -> None:
+    """Print what extraction and judgement of a request cost together."""
+    inspector = default_inspector()
+    for name, text, runs, batches in (
+        ("1 KB prose", (PROSE * 2)[:1024], 200, 20),
+        ("1 KB code", (CODE * 9)[:1024], 200, 20),
+        ("1 KB German", (GERMAN * 12)[:1024], 200, 20),
+        ("1 MB prose", (PROSE * 2000)[:1_000_000], 1, 5),
+        ("1 MB code", (CODE * 9000)[:1_000_000], 1, 5),
+    ):
+        request = ChatRequest(model="m", messages=(Message(role="user", content=text),))
+
+        def work(request: ChatRequest = request) -> object:
+            return inspector.judge(extract(request).strings)
+
+        print(f"{name:12s} {_best_us(work, runs, batches):9.1f} us")
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=Path)
+    parser.add_argument("--only")
     parser.add_argument("--errors", action="store_true")
+    parser.add_argument("--no-latency", action="store_true")
     options = parser.parse_args()
     if options.rows:
-        report(options.rows.name, read_rows(options.rows), options.errors)
+        report(options.rows.name, read_rows(options.rows), errors=options.errors)
     else:
-        report("own rows", own_rows.rows(), options.errors)
-        report("own rows 2", own_rows.rows(own_rows_2.SECRETS, own_rows_2.BENIGN, 2), options.errors)
-        report("own rows 3", own_rows.rows(own_rows_3.SECRETS, own_rows_3.BENIGN, 3), options.errors)
-        report("shipped rows", shipped_rows(), options.errors)
-    latency()
+        for name in rows.names():
+            if options.only in (None, name):
+                report(name, rows.read(name), errors=options.errors)
+        if options.only is None:
+            report("handmade", read_rows(SHIPPED), errors=options.errors)
+    if not options.no_latency:
+        latency()
 
 
 if __name__ == "__main__":

@@ -50,6 +50,9 @@ _MAX_BASE85_CHARS = 8_192  # its decoder is slow; longer text of this kind is da
 _BASE85 = compile_pattern(r"[!-~]{40,}")
 _SPACED = compile_pattern(r"(?:[!-~][ .\-_|*]){9,}[!-~]")
 _DOUBLE_SPACED = compile_pattern(r"(?:[!-~] ){2,}[!-~](?:  +(?:[!-~] ){1,}[!-~])+")
+_SOLID_HEX = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{16,}")
+_HEX_MARKS = re.compile(r"0[xX]|[\s:,\\x]")
+_REALIGNED_CHARS = 4_096
 _DIGIT = re.compile(r"[0-9]")
 _CASES = re.compile(r"[a-z][A-Z][a-z]?[A-Z]|[A-Z][a-z][A-Z]")
 _WHITESPACE = re.compile(r"\s+")
@@ -75,12 +78,10 @@ def readable(data: bytes) -> str:
         encoding = "utf-16-le"
     elif data[0::2].count(0) * 3 > len(data):
         encoding = "utf-16-be"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        return ""
+    # A few bytes that are not text, mostly at a cut edge, do not hide the rest.
+    text = data.decode(encoding, "replace")
     controls = sum(map(text.count, _CONTROLS))
-    return text if controls * 20 <= len(text) else ""
+    return text if controls * 20 <= len(text) + 20 else ""
 
 
 _CONTROLS = (*(chr(code) for code in range(32) if code not in (9, 10, 13)), "\x7f", "\ufffd")
@@ -126,8 +127,16 @@ def _decimal(text: str) -> Iterator[str]:
 
 def _hexadecimal(text: str) -> Iterator[str]:
     for match in _HEX_PAIRS.finditer(text):
-        digits = re.sub(r"0[xX]|[\s:,\\x]", "", match.group())
-        yield readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
+        run = match.group()
+        for solid in _SOLID_HEX.findall(run):
+            # A run can begin with hexadecimal letters of a word before it, or be cut in the middle of a byte.
+            yield readable(bytes.fromhex(solid[: len(solid) // 2 * 2]))
+            yield readable(bytes.fromhex(solid[1 : 1 + (len(solid) - 1) // 2 * 2]))
+        digits = _HEX_MARKS.sub("", run)
+        if len(digits) != len(run):
+            yield readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
+            if len(run) < _REALIGNED_CHARS:
+                yield readable(bytes.fromhex(digits[1 : 1 + (len(digits) - 1) // 2 * 2]))
 
 
 def _base64(text: str) -> Iterator[str]:

@@ -7,6 +7,8 @@ raises on content: what does not parse is still there as text.
 
 import base64
 import binascii
+import re
+from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -33,6 +35,16 @@ _PAIR_CHARS = 256
 _BINARY_KEYS = frozenset({"data", "image_data", "file_data", "bytes", "b64_json", "audio"})
 _TOKEN_KEYS = frozenset({"input", "prompt", "tokens", "context"})
 _MAX_DEPTH = 200
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_DIGEST = r"[0-9a-f]{64}"
+_USER = re.compile(
+    rf"(?:user_)?(?:{_DIGEST}|{_UUID})(?:_account_(?:{_UUID})?_session_{_UUID})?"
+    rf'|\{{(?:"(?:device_id|account_uuid|session_id)": ?"(?:{_DIGEST}|{_UUID})?"(?:, ?)?){{1,3}}\}}'
+)
+"""A user as Anthropic asks for one (a digest or a UUID that stands for a person), or as Claude Code names its sessions."""
+_BETA = re.compile(r"[a-z][a-z0-9]{0,15}(?:-[a-z0-9]{1,16}){0,7}-[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
+"""A preview feature of Anthropic's API: words and a date."""
+_SIGNATURE = re.compile(r"[A-Za-z0-9+/=_-]{64,}")
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -154,12 +166,35 @@ def extract(request: Request) -> Extraction:
             walk.text(f"/input/{index}", text)
     else:
         _chat(walk, request)
+    made = set(_made_by_vendors(request)) if request.native is not None else set()
     for name, scalar in (("model", request.model), ("end_user", request.end_user)):
-        if scalar:
+        if scalar and not (name == "end_user" and scalar in made):
             walk.add(f"/{name}", scalar)
     if request.native is not None:
+        walk.seen |= made  # now, so that the same string in a message has been judged
         walk.json("/native", request.native.body)
     return Extraction(walk.strings, tuple(walk.unreadable))
+
+
+def _made_by_vendors(request: Request) -> Iterator[str]:
+    """Strings of a native body whose form says that nobody wrote them: they look like keys, and are none.
+
+    Signatures of reasoning (which the canonical request does not list either), users as digests, names of preview features.
+    Anything else in the same places is judged like all other text.
+    """
+    body = request.native.body if request.native is not None else {}
+    metadata, betas = body.get("metadata"), body.get("anthropic_beta")
+    user = metadata.get("user_id") if isinstance(metadata, dict) else None
+    if isinstance(user, str) and _USER.fullmatch(user):
+        yield user
+    if isinstance(betas, list):
+        yield from (name for name in betas if isinstance(name, str) and _BETA.fullmatch(name))
+    if isinstance(request, ChatRequest):
+        for message in request.messages:
+            if not isinstance(message.content, str):
+                for part in message.content:
+                    if isinstance(part, Thinking) and _SIGNATURE.fullmatch(part.signature):
+                        yield part.signature
 
 
 def strings_of(request: Request) -> list[tuple[str, str]]:

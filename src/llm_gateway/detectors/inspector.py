@@ -148,7 +148,7 @@ class Inspector:
             if not word or len(word) > MAX_KEYWORD_CHARS:
                 raise ConfigurationError(f"security.sensitive_keywords: expected words of 1 to {MAX_KEYWORD_CHARS} characters")
             rows.append((word, lexicon.EVERYDAY if fold(word).lower() in EVERYDAY_WORDS else lexicon.KEYWORD, fold(word).lower()))
-        return lexicon.build((*self._standard.entries, *rows)) if rows else self._standard.lexicon
+        return lexicon.build(tuple(rows))
 
     def _buckets(self, text: str) -> Buckets | None:
         lowered = text.lower()
@@ -234,6 +234,7 @@ class Inspector:
         if runs:
             yield from pii_numbers.cards(text, runs, buckets[lexicon.CARD])  # type: ignore[arg-type]
             yield from pii_numbers.bank_accounts(text, banks)
+            yield from pii_numbers.chinese_mobiles(text)
             yield from pii_numbers.phones_by_word(text, buckets[lexicon.PHONE])  # type: ignore[arg-type]
         yield from pii_numbers.phones(text, seen)
         if shapes.IBAN in seen:
@@ -245,7 +246,9 @@ class Inspector:
         if shapes.ADDRESS_LOGIN in seen:
             yield from secrets_generic.address_user_password(text)
         if shapes.TOKEN in seen:
-            yield from secrets_generic.drawn_tokens(text, drawn_words(text), _words(buckets))
+            words = _words(buckets)
+            words.hash = secrets_generic.bounded_words(text, words.hash)
+            yield from secrets_generic.drawn_tokens(text, drawn_words(text), words)
         if shapes.DOTTED in seen:
             for pattern in self._standard.token_patterns:
                 yield from _near_hits(pattern, text, ((0, len(text)),), every=False)
@@ -321,7 +324,7 @@ def _near_hits(pattern: Pattern, text: str, spans: Sequence[tuple[int, int]], *,
 def _accepted(rule: Rule, match: Match, group: int, piece: str) -> bool:
     value = match.group(group)
     end = match.end(group)
-    if rule.full_chars and len(value) * 5 < rule.full_chars * 4 and (piece[end : end + 2] == ".." or piece[end : end + 1] in "…["):
+    if rule.full_chars and len(value) * 5 < rule.full_chars * 4 and piece[end : end + 2].startswith(("..", "…", "[")):
         return False  # the beginning of a key, cut off on purpose
     return rule.accept is None or rule.accept(value)
 

@@ -10,7 +10,7 @@ from llm_gateway.detectors import matters, pii_words
 from llm_gateway.detectors.decode import ENCODING_ANCHORS, REVERSED_ANCHORS, ROT13_ANCHORS
 from llm_gateway.detectors.markers import COMPOUND, SINGLE
 from llm_gateway.detectors.normalise import fold
-from llm_gateway.detectors.rules import Pattern, compile_rule, vendor_rule
+from llm_gateway.detectors.rules import Pattern, vendor_rule
 from llm_gateway.detectors.secrets_structured import STRUCTURED_RULES
 from llm_gateway.detectors.secrets_vendor import VENDOR_FORMATS
 from llm_gateway.detectors.secrets_words import HASH_WORDS, KEY_WORDS, PASSWORD_WORDS, VENDOR_WORDS, WEAK_WORDS, cleaned
@@ -32,15 +32,20 @@ class Lexicon(NamedTuple):
 
 
 class Standard(NamedTuple):
-    """The built-in rules, compiled once for the process."""
+    """The built-in rules, one set for the process."""
 
     patterns: tuple[Pattern, ...]
     token_patterns: tuple[Pattern, ...]
     entries: tuple[tuple[str, int, Payload], ...]
-    lexicon: Lexicon
 
 
-def build(entries: tuple[tuple[str, int, Payload], ...]) -> Lexicon:
+@lru_cache(maxsize=4)
+def build(extra: tuple[tuple[str, int, Payload], ...]) -> Lexicon:
+    """The automaton over the built-in literals and `extra` ones; inspectors with the same keywords share it."""
+    return _build((*standard().entries, *extra))
+
+
+def _build(entries: tuple[tuple[str, int, Payload], ...]) -> Lexicon:
     """An automaton over (literal, family, payload) rows; literals are folded and lower-cased."""
     table: dict[str, list[tuple[int, Payload]]] = {}
     for literal, family, payload in entries:
@@ -56,8 +61,8 @@ def build(entries: tuple[tuple[str, int, Payload], ...]) -> Lexicon:
 def standard() -> Standard:
     """The built-in rules and their literals."""
     rules = [*map(vendor_rule, VENDOR_FORMATS.splitlines()), *STRUCTURED_RULES]
-    patterns = tuple(compile_rule(rule) for rule in rules if rule.anchors)
-    token_patterns = tuple(compile_rule(rule) for rule in rules if not rule.anchors)
+    patterns = tuple(Pattern(rule) for rule in rules if rule.anchors)
+    token_patterns = tuple(Pattern(rule) for rule in rules if not rule.anchors)
     entries: list[tuple[str, int, Payload]] = [
         (anchor, RULE, index) for index, pattern in enumerate(patterns) for anchor in pattern.rule.anchors
     ]
@@ -78,5 +83,4 @@ def standard() -> Standard:
     entries.append(("@", AT, 0))
     for family, words in ((ESCAPE, ENCODING_ANCHORS), (REVERSED, REVERSED_ANCHORS), (ROT13, ROT13_ANCHORS)):
         entries.extend((word, family, 0) for word in words)
-    rows = tuple(entries)
-    return Standard(patterns, token_patterns, rows, build(rows))
+    return Standard(patterns, token_patterns, tuple(entries))

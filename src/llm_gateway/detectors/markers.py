@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from llm_gateway.detectors.rules import Hit
 
 COMPOUND: tuple[str, ...] = tuple(
-    """restricted circulation|board confidential|do not copy|do not disclose|do not publish|off the record|privileged communication|in confidence|for your eyes only|company secret|company restricted|contains phi|contains pii|keep this between us|between you and me|don't share this|do not share this|please don't share|please do not share|do not share|don't forward|not for external|no external distribution|internal document|internal distribution|for internal distribution|limited to internal|sensitive and confidential|confidential information|confidential memo|confidential report|confidential draft|confidential settlement|confidentiality notice|sealed indictment|sealed record|internal-only|internal use|internal eyes only|highly restricted|highly sensitive|trade secrets|internal memo|internal use only|for internal use|company internal|company confidential|strictly confidential|highly confidential|private and confidential|private & confidential|confidential and proprietary
+    """riservato e confidenziale|confidencial y reservado|سري وخاص|gizli ve özel|poufne i tajne|秘密★|机密★|绝密★|confidentiel et privé|embargo bis|embargo jusqu|embargo hasta|embargo fino|embargo até|sperrfrist|información reservada|informação reservada|informazione riservata|information réservée|zastrzeżone|tylko do użytku|人事秘|部内限|보안자료|外部公開禁止|handle accordingly|must not be disclosed|not be disclosed|nicht öffentlich|nicht für die öffentlichkeit|no distribuir|no compartir|no reenviar|não distribuir|não compartilhar|não encaminhar|ne pas distribuer|ne pas transmettre|non distribuire|non inoltrare|nicht verteilen|nicht weiterleiten|niet doorsturen|nie rozpowszechniać|не распространять|не пересылать|yayınlanamaz|dağıtılamaz|关系者限り|関係者外秘|転送禁止|复印禁止|禁止外传|内部传阅|外传|사외비|대외주의|不可外傳|do not redistribute|not to be circulated|for the addressee only|addressee only|recipient only|close hold|business confidential|client confidential|customer confidential|medical in confidence|staff in confidence|management only|board eyes only|executive eyes only|nur für die geschäftsleitung|nur für die geschäftsführung|persönlich und vertraulich|personnel et confidentiel|personal y confidencial|personale e riservato|pessoal e confidencial|restricted circulation|board confidential|do not copy|do not disclose|do not publish|off the record|privileged communication|in confidence|for your eyes only|company secret|company restricted|contains phi|contains pii|keep this between us|between you and me|don't share this|do not share this|please don't share|please do not share|do not share|don't forward|not for external|no external distribution|internal document|internal distribution|for internal distribution|limited to internal|sensitive and confidential|confidential information|confidential memo|confidential report|confidential draft|confidential settlement|confidentiality notice|sealed indictment|sealed record|internal-only|internal use|internal eyes only|highly restricted|highly sensitive|trade secrets|internal memo|internal use only|for internal use|company internal|company confidential|strictly confidential|highly confidential|private and confidential|private & confidential|confidential and proprietary
     proprietary and confidential|proprietary & confidential|confidential & proprietary|commercial in confidence|commercial-in-confidence|in strict confidence|not for distribution|not for further distribution|not for public release|do not distribute|do not forward|do not share outside|do not circulate|not to be disclosed|not for release
     eyes only|need-to-know|need to know basis|for official use only|official-sensitive|official sensitive|law enforcement sensitive|controlled unclassified|cui//|tlp:red|tlp: red|tlp:amber|tlp: amber|tlp red|tlp amber|secret//|top secret|ts//sci|//noforn|noforn|cosmic top secret|nato secret|nato confidential|nato restricted|eu restricted|restreint ue|secret ue
     attorney-client privileged|attorney client privileged|attorney-client privilege|attorney work product|attorney-work product|work product doctrine|privileged & confidential|privileged and confidential|legally privileged|legal privilege|without prejudice|under seal|filed under seal|subject to a protective order|protective order|attorneys' eyes only|attorneys eyes only
@@ -30,14 +30,31 @@ COMPOUND: tuple[str, ...] = tuple(
 )  # fmt: skip
 
 SINGLE: tuple[str, ...] = tuple(
-    """confidential|privileged|classified|restricted|secret|proprietary|embargoed|sensitive|vertraulich|geheim|confidentiel|confidentielle|confidencial|reservado|sigilo|riservato|confidenziale|segreto|vertrouwelijk|geheim|poufne|poufny|tajne|tajné|důvěrné|konfidentiellt|hemlig|fortrolig|fortroligt|konfidensielt|luottamuksellinen|salainen|bizalmas|titkos|confidențial|secreto|secreta
+    """poufna|poufnych|tajny|tajna|zastrzeżony|секретный|секретная|конфиденциальный|конфиденциальная|конфиденциальное|для внутреннего|riservata|riservati|riservate|confidenziali|vertrauliche|vertrauliches|vertraulicher|vertrauliche unterlage|confidentielles|confidenciales|confidenciais|vertrouwelijke|gizli belge|gizlilik|محضر سري|केवल आंतरिक|tajemství|konfidentiell|sekretess|поверљиво|povjerljivo|zaupno|konfidencialu|salaja|internal|intern|interne|interno|interna|wewnętrzne|внутренний|внутренняя|dahili|极密|極秘|密|絶密|관계자외|internt|confidential|privileged|classified|restricted|secret|proprietary|embargoed|sensitive|vertraulich|geheim|confidentiel|confidentielle|confidencial|reservado|sigilo|riservato|confidenziale|segreto|vertrouwelijk|geheim|poufne|poufny|tajne|tajné|důvěrné|konfidentiellt|hemlig|fortrolig|fortroligt|konfidensielt|luottamuksellinen|salainen|bizalmas|titkos|confidențial|secreto|secreta
     εμπιστευτικό|απόρρητο|секретно|конфиденциально|поверително|таємно|конфіденційно|дсп|gizli|سري|سرية|خاص وسري|סודי|חסוי|गोपनीय|गुप्त|bí mật|mật:|ลับ|rahasia|sulit|保密|秘密|秘|㊙|nfd|fouo|cui|noforn""".replace(
         "\n", "|"
     ).split("|")
 )
 
 _KEY_LIKE = frozenset(
-    {"secret", "secreto", "secreta", "segreto", "sensitive", "restricted", "privileged", "proprietary", "reservado", "classified", "geheim"}
+    {
+        "internal",
+        "intern",
+        "interne",
+        "interno",
+        "interna",
+        "secret",
+        "secreto",
+        "secreta",
+        "segreto",
+        "sensitive",
+        "restricted",
+        "privileged",
+        "proprietary",
+        "reservado",
+        "classified",
+        "geheim",
+    }
 )
 """Words that configuration files use as names: in lower case before a colon they mark nothing."""
 
@@ -55,11 +72,23 @@ _KEEP = re.compile(
     r"(?i)(?:keep|treat|mark(?:ed)?|consider(?:ed)?|remain(?:s)?|is|are|stays?|strictly|highly|very|extremely|most|still|bleibt|ist|est|es|è|sono|является)\s+(?:(?:this|it|that|all|as|the following|strictly|highly|very|absolutely|to be|company|streng|strictement|estrictamente|strettamente)\s+){0,4}[\"']?$"
 )
 _SENTENCE_END = re.compile(r"[.!?。？！\n]")
-_LABEL_AFTER = re.compile(r"[ \t]*(?:[\])}*_]{1,3}|[:：\-–—|/]|\.(?:\s|$)|\n|$)")
+_LABEL_AFTER = re.compile(r"[ \t]*(?:[\])}*_]{1,3}|[:：\-–—|/!★☆※]|\.(?:\s|$)|\n|$)")
 _LABEL_BEFORE = re.compile(r"(?:^|[\n:>\[(*#|\-•/])[ \t*_#\[(\-]*$")
 _DOCUMENT_BEFORE = re.compile(
     r"(?i)(?:document|documento|dokument|report|rapport|bericht|informe|relatorio|relazione|memo|e-?mail|file|note|letter|information|material|content|data|文件|資料|문서|документ|отчет|belge|rapor)\w{0,3}[\s:]{1,2}(?:is |ist |est |es |e |sono |- )?$"
 )
+_ENGLISH = _KEY_LIKE | {"confidential", "embargoed"}
+_HEADER = re.compile(r"[^\W\d_][^\n:：?？.,]{2,48}(?:[:：]|\.\s|\n)")
+"""A short first part of a line: `Dokument poufny. Warunki ...`. English words need a surer sign, they have other uses."""
+_LEVEL_BEFORE = re.compile(
+    r"(?i)(?:classification|distribution|circulation|sensitivity|confidentiality|security (?:level|label|class)|data class|einstufung|vertraulichkeitsstufe|geheimhaltungsstufe|clasificacion|classificacao|classificazione|classificatie|klauzula|гриф(?: секретности)?|gizlilik derecesi|密级|機密区分|보안등급|보안 등급)(?: level| grade)?[\"'* ]{0,3}[:=：]\s{0,3}[\"'*]{0,3}\Z"
+)
+_CLASSED_BEFORE = re.compile(
+    r"(?i)(?:classified|marked|rated|eingestuft|classe|clasificado|classificado|classificato) (?:as |als |comme |como |come )\"?\Z"
+)
+_JAPANESE_ABOUT = re.compile(r"違い|意味|とは|教えて|区别|區別|是什么|什么是|什麼|차이|무엇|뜻|의미|क्या|ما معنى|ما هو")
+_CLOSING_BEFORE = re.compile(r"(?:[,;:–—-]\s|\()\s?(?:strictly |highly |streng |strictement )?\Z")
+_CLOSING_AFTER = re.compile(r"\)?[.!]?\s*(?:$|\n)")
 _SENTENCE_REACH = 240
 
 
@@ -103,9 +132,15 @@ def classification(text: str, entries: list[tuple[int, int, bool]]) -> Iterator[
     for start, end, compound in entries:
         if not _whole_word(text, start, end):
             continue
+        if _LEVEL_BEFORE.search(text[max(0, start - 48) : start]):
+            yield Hit("marker.classification", 0.85, "marker.level", start, end)
+            continue
         begin, stop = _sentence(text, start, end)
-        if _mention(text, start, end, begin, stop):
+        if _mention(text, start, end, begin, stop) or (not text.isascii() and _JAPANESE_ABOUT.search(text[begin:stop])):
             yield Hit("marker.mention", 0.05, "marker.mention", start, end)
+            continue
+        if _CLASSED_BEFORE.search(text[max(0, start - 24) : start]):
+            yield Hit("marker.classification", 0.8, "marker.classed", start, end)
             continue
         capitals = text[start:end].isupper() and end - start >= 3
         label = bool(_LABEL_BEFORE.search(text[max(0, start - 40) : start])) and bool(_LABEL_AFTER.match(text, end))
@@ -115,7 +150,10 @@ def classification(text: str, entries: list[tuple[int, int, bool]]) -> Iterator[
             and bool(_DOCUMENT_BEFORE.search(text[max(0, start - 40) : start]))
         )
         wide = not text[start].isascii()
-        if compound:
+        closing = bool(_CLOSING_BEFORE.search(text[max(0, start - 12) : start])) and bool(_CLOSING_AFTER.match(text, end))
+        if closing and not compound and end - start >= 9:
+            yield Hit("marker.classification", 0.75, "marker.closing", start, end)
+        elif compound:
             yield Hit("marker.classification", 0.9 if capitals or label else 0.8, "marker.compound", start, end)
         elif label and (
             capitals or wide or text[start].isupper() or (text[end : end + 1] in ":-" and text[start:end].lower() not in _KEY_LIKE)
@@ -125,6 +163,8 @@ def classification(text: str, entries: list[tuple[int, int, bool]]) -> Iterator[
             yield Hit("marker.classification", 0.78, "marker.capitals", start, end)
         elif end - start >= 8 and _KEEP.search(text[max(0, start - 60) : start]) and _APPLIES.search(text[max(0, start - 90) : start]):
             yield Hit("marker.classification", 0.76, "marker.applied", start, end)
+        elif text[start:end].lower() not in _ENGLISH and _HEADER.match(text, text.rfind("\n", 0, start) + 1, min(len(text), end + 40)):
+            yield Hit("marker.classification", 0.76, "marker.header", start, end)
         else:
             yield Hit("keyword.everyday", 0.08, "marker.word", start, end)
 

@@ -36,6 +36,14 @@ _POSTCODE = compile_pattern(
 _BIRTH_DATE = re.compile(
     r"[\s:.,(\"'#=-]{0,6}(?:[^\W\d_]{1,10}\s){0,3}(?:[0-9]{1,4}[./\-年년 ]{1,2}(?:[0-9]{1,2}|[^\W\d_]{3,10})[./\-月월 ,]{1,2}[0-9]{1,4}|[^\W\d_]{3,10} [0-9]{1,2},? [0-9]{4})"
 )
+_YEAR = re.compile(r"(?:1[0-9]|20)[0-9]{2}(?![0-9])")
+_LIVING_SINCE = 1925
+_HOME = re.compile(
+    r"(?i)\b(?:i live|i'm living|lives? (?:at|on|in)|my (?:home )?address|home address|resid(?:es?|ing) at|ich wohne|wohnt|wohnhaft|privatadresse|j'habite|habite|demeurant|vivo en|vive en|domicilio|abito in|abita in|residente|moro n[ao]|mora n[ao]|residente|ik woon|woont|mieszka|zamieszka|deliver to|ship to|send (?:it )?to|moved to)\b"
+)
+_ORGANISATION = re.compile(
+    r"(?i)\b(?:foundation|inc|llc|ltd|limited|corp|corporation|gmbh|ag|s\.?a|company|university|museum|hotel|restaurant|offices?|headquarters|store|shop|church|library|building|theat|station|clinic|hospital|school|embassy)\b"
+)
 _SEED_WORDS = re.compile(r"(?:\b[a-z]{3,8}\b[\s,]{1,3}){11,23}\b[a-z]{3,8}\b")
 _NUMBERED = re.compile(r"\b[0-9]{1,2}[.)]\s{0,2}")
 _GRAMMAR = frozenset(
@@ -115,6 +123,9 @@ def births_and_addresses(text: str, birth_words: Spans) -> Iterator[Hit]:
     for start, end, word in birth_words:
         if whole_word(text, start, end, word) and _BIRTH_DATE.match(text, end):
             around = text[max(0, start - 120) : end + 120]
+            year = _YEAR.search(text, end, end + 40)
+            if year and int(year.group()) < _LIVING_SINCE:
+                continue  # a figure of history
             named = bool(names(around))
             yield Hit(
                 "pii.birth_date",
@@ -128,12 +139,22 @@ def births_and_addresses(text: str, birth_words: Spans) -> Iterator[Hit]:
         if _POSTCODE.search(text[match.end() : match.end() + 80]) or _POSTCODE.search(text[max(0, match.start() - 40) : match.start()]):
             yield Hit(
                 "pii.address",
-                0.72 if names(text[max(0, match.start() - 60) : match.start()]) else 0.6,
+                _address_confidence(text, match.start(), match.end()),
                 "pii.address",
                 match.start(),
                 match.end(),
             )
             return
+
+
+def _address_confidence(text: str, start: int, end: int) -> float:
+    """Sure when somebody lives there; a house alone, or an organisation's, only a hint."""
+    before = text[max(0, start - 60) : start]
+    if _HOME.search(before):
+        return 0.74
+    if _ORGANISATION.search(before):
+        return 0.4
+    return 0.74 if names(before) or names(text[end : end + 70]) else 0.6
 
 
 def seed_phrases(text: str, words: Spans) -> Iterator[Hit]:

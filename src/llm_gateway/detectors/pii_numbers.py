@@ -38,14 +38,14 @@ _PLUS = compile_pattern(
     r"(?:(?:^|[^\w+\-])\+|(?:^|[\s(])00)([1-9]\d{0,2}[ .\-/]{0,2}(?:\(0\)|\(\d{1,5}\))?(?:[ .\-/]{0,2}\d){6,12})(?:[^\d]|$)"
 )
 _NATIONAL = compile_pattern(
-    r"(?:^|[^\d.\-/:+,])(0[1-9](?:[ .]\d{2}){4}|0[1-9]\d{0,3}[ \-/]\d{2,4}[ \-]?\d{2,4}(?:[ \-]?\d{2,4}){0,3}|\(0\d{1,4}\)[ \-]?\d{3,4}[ \-]?\d{3,5})(?:[^\d\-.:/]|$)"
+    r"(?:^|[^\d.\-/:+,])(0[1-9](?:[ .]\d{2}){4}|0[1-9]\d{0,3}[ \-/]\d{2,4}[ \-]?\d{2,4}(?:[ \-]?\d{2,4}){0,3}|\(\d{2,4}\)[ \-]?\d{3,5}[ \-]?\d{3,5})(?:[^\d\-.:/]|$)"
 )
 _PHONE_FORMS = (
     (_PLUS, 0.8, "pii.phone_international", shapes.PLUS),
     (_NANP, 0.76, "pii.phone_nanp", shapes.NANP),
     (_NATIONAL, 0.72, "pii.phone_national", shapes.NATIONAL),
 )
-_TOLL_FREE = re.compile(r"(?:\+?1[ .\-]?)?\(?8(?:00|33|44|55|66|77|88)\)?")
+_TOLL_FREE = re.compile(r"0?0?(?:800|808|900|180\d|0180\d)(?=[ \-/.])|(?:\+?1[ .\-]?)?\(?8(?:00|33|44|55|66|77|88)\)?")
 _ID_VALUE = re.compile(
     r"[\s:#=\"'*.()\-–/]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*/-]{1,4}+){0,6}([A-Z]{0,5}[ \-]?[0-9][0-9A-Z .\-/*]{3,24})(?![0-9])",
     re.IGNORECASE,
@@ -57,6 +57,9 @@ _PHONE_VALUE = re.compile(
 _BANK_VALUE = re.compile(
     r"[\s:#=\"'*.()–-]{0,6}+(?:[^\W\d_]{1,14}+\.?[\s:#=\"'.,()*–-]{1,4}+){0,4}([A-Z]{0,4}[0-9](?:[ .\-/]?[0-9]){5,21})", re.IGNORECASE
 )
+_WORD_INSIDE = re.compile(r"[ .\-/][a-z]{3}")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+_CN_MOBILE = compile_pattern(r"(?:^|[^0-9A-Za-z_.\-])(1[3-9]\d[ \-]?\d{4}[ \-]?\d{4})(?:[^0-9A-Za-z_\-]|$)")
 _SEPARATORS = frozenset(" .-/()+")
 _ZIP = re.compile(r"[0-9]{5}-[0-9]{4}\Z")
 _DATE_LIKE = re.compile(r"(?:(?:19|20)[0-9]{2}[-/. ][0-9]{1,2}[-/. ][0-9]{1,2}|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ](?:19|20)[0-9]{2})")
@@ -227,7 +230,7 @@ def ids_by_word(text: str, id_words: Spans) -> Iterator[Hit]:
             continue
         match = _ID_VALUE.match(text, end)
         if match:
-            value = match.group(1).rstrip(" .-/")
+            value = _WORD_INSIDE.split(match.group(1), maxsplit=1)[0].rstrip(" .-/")
             digits = sum(map(str.isdigit, value))
             strict = len(word) <= 3 and word.isascii()
             if (
@@ -294,7 +297,17 @@ def phones(text: str, seen: frozenset[int]) -> Iterator[Hit]:
                 count = sum(map(str.isdigit, value))
                 if pattern is _NATIONAL and not 9 <= count <= 12:
                     continue
+                if pattern is _PLUS and count < 9 and text[match.start(1) - 1] == "0":
+                    continue  # zeros before a number are not yet a country
                 yield Hit("pii.phone", confidence, rule, match.start(1), match.end(1))
+
+
+def chinese_mobiles(text: str) -> Iterator[Hit]:
+    """Eleven digits from 13 to 19 in a text with Chinese characters."""
+    if text.isascii() or not _HAN.search(text):
+        return
+    for match in _CN_MOBILE.finditer(text):
+        yield Hit("pii.phone", 0.74, "pii.phone_cn", match.start(1), match.end(1))
 
 
 def phones_by_word(text: str, phone_words: Spans) -> Iterator[Hit]:

@@ -5,14 +5,15 @@ A rule has anchors (lower-case literals that one Aho-Corasick scan finds) and an
 only. RE2 runs in time linear in the text whatever the pattern.
 """
 
-import random
+import hashlib
 import re
 import string
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from llm_gateway.detectors.linear import Match, compile_pattern
-from llm_gateway.detectors.values import repetitive
+from llm_gateway.detectors.linear import Pattern as LinearPattern
+from llm_gateway.detectors.values import repetitive, wordlike
 
 LETTERS = string.ascii_letters
 ALPHABETS: dict[str, tuple[str, str]] = {
@@ -31,6 +32,10 @@ WINDOW_BEFORE, WINDOW_AFTER = 96, 640
 
 _CASE_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _FIELD = re.compile(r"\{(u|[nxNlwbd]\d+)\}")
+_WIDE, _WIDE_END = "[A-Za-z0-9]", "[A-Za-z0-9_\\-]"
+"""What a field of letters and digits may hold: vendors change alphabets more often than prefixes."""
+_COMMON_PREFIXES = frozenset({"test_", "live_", "api_", "api-", "key-", "mob-", "sdk-", "sess-", "secret_", "cal_", "pat.", "sat."})
+"""Prefixes that identifiers begin with too: what follows must be nearly as long as the vendor draws it, and solid."""
 _UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 
 
@@ -62,16 +67,24 @@ class Rule(NamedTuple):
     prefix: bool = False  # whether the anchor begins the key
 
 
-class Pattern(NamedTuple):
-    """A rule, compiled."""
+class Pattern:
+    """A rule, compiled when a text first holds one of its literals.
 
-    rule: Rule
-    finditer: Callable[[str], Iterator[Match]]
+    Safe to share between threads: two that meet the literal at once compile it twice and keep either.
+    """
 
+    __slots__ = ("_compiled", "rule")
 
-def compile_rule(rule: Rule) -> Pattern:
-    """Compile with RE2."""
-    return Pattern(rule, compile_pattern(rule.pattern).finditer)
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self._compiled: LinearPattern | None = None
+
+    def finditer(self, text: str) -> Iterator[Match]:
+        """Matches in `text`, from the left."""
+        compiled = self._compiled
+        if compiled is None:
+            compiled = self._compiled = compile_pattern(self.rule.pattern)
+        return compiled.finditer(text)
 
 
 def looks_drawn(value: str) -> bool:
@@ -81,13 +94,29 @@ def looks_drawn(value: str) -> bool:
     digits = sum(map(str.isdigit, value))
     if digits:
         return digits >= 2 or not value.islower()
+    if value.isupper() or value.islower():
+        plain = len(value) >= 16 and not _STAND_IN.search(value)
+        return plain and ((value.isalpha() and value.isupper()) or bool(_UNPRONOUNCEABLE.search(value)))
     pieces = _CASE_PIECES.findall(value)
-    return not value.islower() and not value.isupper() and sum(map(len, pieces)) <= 3.4 * len(pieces)
+    if sum(map(len, pieces)) <= 3.4 * len(pieces):
+        return True
+    words = sum(len(piece) for piece in pieces if len(piece) >= 4 and wordlike(piece))
+    return len(value) >= 16 and len(set(value)) >= 9 and not _STAND_IN.search(value) and 2 * words <= len(value)
+
+
+_STAND_IN = re.compile(r"(?i)your|key|token|secret|example|access|insert|replace|dummy|sample|here")
+_UNPRONOUNCEABLE = re.compile(r"(?i)[bcdfghjklmnpqrstvwxz]{5}|[aeiou]{4}|q[^u]")
 
 
 def _minimum(length: int) -> int:
-    """A truncated key is still one: at least 12 characters, or 40 % of a long field."""
-    return length if length <= 12 else max(12, length * 2 // 5)
+    """A truncated key is still one, and vendors change lengths: 40 % of the usual one, between 12 and 24 characters."""
+    return min(length, max(12, min(24, length * 2 // 5)))
+
+
+def _drawn(name: str, alphabet: str, length: int) -> str:
+    """`length` characters of `alphabet` that differ from name to name and never change."""
+    digest = hashlib.shake_128(name.encode()).digest(length)
+    return "".join(alphabet[byte % len(alphabet)] for byte in digest)
 
 
 def vendor_rule(line: str) -> Rule:
@@ -98,23 +127,25 @@ def vendor_rule(line: str) -> Rule:
     anchor = max(literals, key=len)
     parts: list[str] = []
     example: list[str] = []
-    rng = random.Random(name)  # noqa: S311  # examples for tests, the same each time
     last = len(pieces) - 1
+    short = pieces[0] in _COMMON_PREFIXES or (len(pieces[0]) < 4 and anchor != "sk-")
     for index, piece in enumerate(pieces):
         if index % 2 == 0:
             parts.append(re.escape(piece))
             example.append(piece)
         elif piece == "u":
             parts.append(_UUID)
-            example.append("-".join("".join(rng.choices("0123456789abcdef", k=size)) for size in (8, 4, 4, 4, 12)))
+            digits = _drawn(f"{name}{index}", "0123456789abcdef", 32)
+            example.append(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
         else:
             pattern, alphabet = ALPHABETS[piece[0]]
             length = int(piece[1:])
+            if piece[0] in "nxNl":
+                pattern = _WIDE_END if index >= last - 1 and not short else _WIDE
             # Only the end may be missing or longer; inner fields have the length their vendor draws, within a little.
-            short = len(pieces[0]) < 4 and anchor != "sk-"
             low = (length * 9 // 10 if short else _minimum(length)) if index >= last - 1 else max(1, length * 2 // 3)
             parts.append(f"{pattern}{{{low},}}")
-            example.append("".join(rng.choices(alphabet, k=length)))
+            example.append(_drawn(f"{name}{index}", alphabet, length))
     body = "".join(parts)
     negative = "".join("x" * (36 if p == "u" else int(p[1:])) if i % 2 else p for i, p in enumerate(pieces))
     return Rule(

@@ -45,12 +45,16 @@ _DEAD_TAIL = re.compile(
 _CONNECTOR = re.compile(
     r"[\"'`´\])}>*]{0,3}[ \t]{0,6}(?:\([^()\n]{1,24}\)[ \t]{0,3})?(?:=>|:{1,4}=|[?+]?={1,3}|:{1,2}|->|→|\|(?!\|)|\bis:|\bare:)[ \t]{0,6}(?:\r?\n[ \t]{0,12}(?:-\s)?)?"
 )
+_TEMPLATES = ("{{", "${", "$(", "<%", "#{", "%(")
 _ANNOTATED = re.compile(r"(?:str|string|String|Optional\[str\]|SecretStr|char\*?)\s*=\s*")
 _WRAPPER = re.compile(r"(?:[rbuf]?[\"'`“]|\(|<!\[CDATA\[|base64:|Bearer\s+|Basic\s+|Token\s+|ENC\[|!\w+\s+|fn::secret:\s*|\*\*|>)*")
 _VALUE = re.compile(r"[^\s\"'`<>|]{1,200}")
 _QUOTED = re.compile(r"[\"'`]([^\"'`\n]{1,200})[\"'`]")
 _PROSE_IS = re.compile(
     r"(?i)[\"'`´\])]{0,2}\s{0,3}(?:\w{1,16}\s){0,4}?(?:is|was|are|to|as|es|era|ist|war|lautet|est|était|è|era|é|jest|je|is:|är|er|on|to:|будет|это|olan|=|は|が|を|은|는|이|가|是|为|為|هو|هي|là|adalah|is now|now)[\s:「『\"'`*(]{0,6}"
+)
+_PROSE_FAR = re.compile(
+    r"(?i)\s{1,3}(?:[\w.'-]{1,20}\s){1,6}?(?:is|was|are|ist|war|lautet|est|es|era|e|è|é|jest|to|olan|is now|was set to|should be|[\w'-]{1,20}:)[\s:\"'`*(]{1,6}"
 )
 _WORD_VALUE_NEEDS = re.compile(r"\s*(?:$|[\n;,})&\"'`/]|\s(?:--?[a-z]|and|on|for))")
 _XML = re.compile(r"(?i)[a-z0-9_.:\-]{0,24}\s*>\s*([^<>\s]{3,120})\s*</")
@@ -75,7 +79,37 @@ _GIVEN = re.compile(r"(?:[A-Za-z][A-Za-z0-9_.\-]{1,40}[\"']?\s{0,2}(?:=>|:=|[:=]
 _ROW_SEPARATOR = re.compile(r"\A\s*\|.*\||\w[,;\t]\w|\t")
 _FILE_END = re.compile(r"\.[a-z][a-z0-9]{1,6}\Z")
 _COMMA_VALUE = re.compile(r"[\"']\s{0,2},\s{0,3}[\"']([^\"'\n]{4,200})[\"']")
+_OBJECT_IDS = (
+    "req_", "msg_", "toolu_", "srvtoolu_", "chatcmpl-", "file-", "cus_", "price_", "prod_", "evt_", "pi_", "run_", "asst_", "thread_", "resp_", "call_", "item_", "org-", "acct_",
+    "wrkspc_", "batch_", "txn_", "vpc-", "subnet-", "ami-", "sg-", "vol-", "snap-", "pvc-", "eni-", "rtb-", "igw-", "cmpl-", "gen-", "ecs", "sub_", "in_1", "ch_", "seti_", "vs_", "skill_",
+)  # fmt: skip
+"""How services begin the ids of their objects, which open nothing."""
+_NUMBER_WORDS = (
+    "puk",
+    "sim pin",
+    "atm pin",
+    "card pin",
+    "safe pin",
+    "door code",
+    "alarm code",
+    "gate code",
+    "pin number",
+    "暗証番号",
+    "пин-код",
+    "пинкод",
+    "passcode",
+)
+_CODE_NUMBER = re.compile(r"[ \t]{0,2}(?:code |no\.? |nr\.? )?([0-9]{4,10})(?![0-9.,:/-])")
+_NOTE_CHARS = 160
+_LOOKS_LIKE_ID = re.compile(
+    r"(?i)\b(?:id|ids|uid|guid|ref|version|build|hash|digest|sum|slug|tag|file|image|pod|node|job|task|order|ticket|track\w*|decode|encode|what|explain|regex|match)\b|[/\\]"
+)
+_ANSWER = re.compile(r"[^\n?？]{0,40}[?？][ \t]*\n[ \t]*(?:[\w .@-]{1,24}[:>] ?)?([^\s]{6,60})[ \t]*(?:\n|\Z)")
+"""A question about a password, and the line after it."""
 _FIRST = 8  # tokens after the first that are looked at
+_LOGIN_NAMES = frozenset(
+    {"root", "admin", "administrator", "sa", "postgres", "ubuntu", "pi", "user", "sysadmin", "operator", "deploy", "backup", "oracle"}
+)
 _LETTER = re.compile(r"[A-Za-z]")
 _PUBLIC = ("AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "iVBORw0KGgo", "R0lGOD", "/9j/", "PHN2Zy", "UklGR", "JVBERi", "d09GR", "data:")
 
@@ -187,11 +221,17 @@ def _after(text: str, end: int, word: str, *, password: bool) -> tuple[float, in
     connector = _CONNECTOR.match(text, end)
     limit = end + _REACH
     if connector:
+        if text.startswith(_TEMPLATES, connector.end()):
+            return 0.0, 0, 0
         value, begin, quoted = _first_value(text, connector.end())
         confidence = _judge(value, quoted=quoted, password=password, tight=True)
         if confidence >= 0.7:
             return confidence, begin, begin + len(value)
         limit = min(limit, connector.end() + 90)
+    if password and word.endswith(_NUMBER_WORDS):
+        number = _CODE_NUMBER.match(text, end)
+        if number and not repetitive(number.group(1) + "ab"):
+            return 0.76, number.start(1), number.end(1)
     separate = _comma_value(text, end)
     if separate:
         confidence = _judge(separate, quoted=True, password=password, tight=True)
@@ -204,21 +244,27 @@ def _after(text: str, end: int, word: str, *, password: bool) -> tuple[float, in
             confidence = _judge(_trim(match.group(1)), quoted=True, password=password, tight=True)
             if confidence >= 0.7:
                 return confidence, match.start(1), match.end(1)
-    prose = _PROSE_IS.match(text, end)
-    if prose:
+    for pattern in (_PROSE_IS, _PROSE_FAR):
+        prose = pattern.match(text, end)
+        if not prose:
+            continue
         value, begin, quoted = _first_value(text, prose.end())
         confidence = _judge(_prose_end(value), quoted=quoted, password=password, tight=False)
         if confidence >= 0.7 and (quoted or not file_or_version(value)):
             return confidence, begin, begin + len(value)
+    if password:
+        answer = _ANSWER.match(text, end)
+        if answer and grade(answer.group(1)) >= Grade.PASSWORD and not term_of_art(answer.group(1)):
+            return 0.8, answer.start(1), answer.end(1)
     return _loose(text, end, limit, password=password)
 
 
 def _prose_end(value: str) -> str:
     """Without a particle glued to it, as in Japanese and Korean."""
     size = len(value)
-    while size and not value[size - 1].isascii():
+    while size and value[size - 1] > "\u2e80":
         size -= 1
-    return value[:size].rstrip(".,;:?)") if size >= 4 else value
+    return value[:size].rstrip(".,;:?)") if size < len(value) else value
 
 
 def _loose(text: str, end: int, limit: int, *, password: bool) -> tuple[float, int, int]:
@@ -299,6 +345,12 @@ def _before(text: str, start: int) -> tuple[float, int, int]:
     return 0.0, 0, 0
 
 
+def _in_template(text: str, start: int) -> bool:
+    """Whether the word stands inside a template's braces: then it names where a value comes from."""
+    opened = text.rfind("{{", max(0, start - 48), start)
+    return opened >= 0 and "}}" not in text[opened:start]
+
+
 def credential_values(text: str, words: Words) -> Iterator[Hit]:
     """Values next to credential words. Stops at a sure find of each kind; rejected stretches are not looked at twice."""
     for entries, password, kind, rule in (
@@ -310,7 +362,7 @@ def credential_values(text: str, words: Words) -> Iterator[Hit]:
             if end < resume:
                 continue
             tail = _bounded(text, start, end, word)
-            if tail < 0:
+            if tail < 0 or _in_template(text, start):
                 continue
             confidence, begin, finish = _after(text, tail, word, password=password)
             if confidence < 0.7 and password:
@@ -324,6 +376,23 @@ def _near(entries: Sequence[tuple[int, int, str]], start: int, end: int) -> bool
     """Whether a word of the class begins inside [start, end)."""
     index = bisect_left(entries, (start, 0, ""))
     return index < len(entries) and entries[index][0] < end
+
+
+_HASH_TAIL = re.compile(r"(?:s|ed|es|ids?|sums?|parent|state|number|no|ref|name|[0-9]+)?(?![a-z])", re.IGNORECASE)
+
+
+def bounded_words(text: str, entries: Sequence[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """The entries that are words of the text, or parts of an identifier, rather than letters inside another word."""
+    found = []
+    for entry in entries:
+        start, end, word = entry
+        before = text[start - 1] if start else " "
+        if before.isalpha() and word[0].isalpha() and not (before.islower() and text[start].isupper()):
+            continue
+        if word[-1].isalpha() and not (text[end : end + 1].isupper() and text[end - 1].islower()) and not _HASH_TAIL.match(text, end):
+            continue
+        found.append(entry)
+    return found
 
 
 def drawn_tokens(text: str, long_words: Sequence[tuple[int, str]], words: Words) -> Iterator[Hit]:
@@ -344,6 +413,10 @@ def drawn_tokens(text: str, long_words: Sequence[tuple[int, str]], words: Words)
                     continue
                 token = token[2:]
             kind = shape(token)
+            if token.startswith(_OBJECT_IDS):
+                continue
+            if len(token) == 34 and token.startswith("SK") and kind is not Shape.NOT:
+                yield Hit("secret.api_key", 0.8, "token.twilio", start, end)
             if kind is Shape.NOT or token.startswith(_PUBLIC) or repetitive(token):
                 continue
             confidence = _token_confidence(text, words, start, end, token, kind)
@@ -388,22 +461,30 @@ def _token_confidence(text: str, words: Words, start: int, end: int, token: str,
         return 0.3
     if close:
         return 0.85
+    if len(text) <= _NOTE_CHARS and len(token) >= 20 and not in_path and not encoded_text(token) and _note(text, token):
+        return 0.72
     if weak and not in_path and not encoded_text(token):
         return 0.76
     return 0.5 if len(token) >= 24 else 0.3
+
+
+def _note(text: str, token: str) -> bool:
+    """Whether the text is hardly more than the token: a few words that say whose it is, and nothing asked about it."""
+    rest = text.replace(token, " ", 1)
+    mixed = not token.islower() and not token.isupper() and len(token) <= 90
+    return mixed and len(rest.split()) <= 5 and "?" not in rest and not _LOOKS_LIKE_ID.search(rest)
 
 
 def address_user_password(text: str) -> Iterator[Hit]:
     """An IPv4 address followed by a name and a mixed token, as people note logins."""
     for match in _IPV4.finditer(text):
         value = match.group(2)
+        known = match.group(1).lower() in _LOGIN_NAMES
         if (
             grade(value) >= Grade.PASSWORD
-            and looks_drawn(value)
             and not code(value)
             and not file_or_version(value)
-            and not value.islower()
-            and not value.isupper()
+            and (known or (looks_drawn(value) and not value.islower() and not value.isupper()))
         ):
             yield Hit("secret.password", 0.82, "generic.address_login", match.start(2), match.end(2))
             return

@@ -9,7 +9,7 @@ import binascii
 from collections.abc import Callable
 
 from llm_gateway.detectors.rules import Rule, looks_drawn
-from llm_gateway.detectors.values import Grade, code, file_or_version, grade, placeholder, repetitive
+from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, placeholder, repetitive, shape
 
 _B64 = "Zm9vYmFyYmF6cXV4Q29ycmVjdEhvcnNl"
 _DRAWN = "k3Jx9QmZ7pLw2VbN8tRf"
@@ -39,6 +39,11 @@ def looks_like_key_block(value: str) -> bool:
 def session_value(value: str) -> bool:
     """Whether a cookie or header value was drawn."""
     return not code(value) and not placeholder(value) and (looks_drawn(value) or grade(value) >= Grade.PASSWORD)
+
+
+def looks_random(value: str) -> bool:
+    """Whether a path segment is a key rather than a slug or an object's id."""
+    return shape(value) is Shape.RANDOM or (shape(value) is Shape.HEX and len(value) == 32)
 
 
 def _basic(value: str) -> bool:
@@ -350,7 +355,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "net_use",
         PASSWORD,
         0.88,
-        "net wmic psexec runas",
+        "wmic psexec /user: /add",
         r"(?i)(?:net use|net user|wmic|psexec)[^\n]{0,100}?(?:/user:\S+|/add|-u \S+|\buser \S+)\s+(?:-p )?([^\s/*\"'<>]{5,})",
         "net(1) of Windows",
         "net use Z: \\\\fs\\share /user:corp\\joe " + "Qx7!rTz9p",
@@ -427,8 +432,8 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "cli_short_password",
         PASSWORD,
         0.88,
-        "mysql mariadb mysqldump mysqladmin sshpass mongo psexec smbclient redis-cli docker xfreerdp",
-        r"(?:\b(?:mysql|mariadb|mysqldump|mysqladmin|sshpass|mongo|mongosh|docker login|xfreerdp)\b[^\n]{0,120}?\s[-/]p[: ]?\s?[\"']?|\bredis-cli\b[^\n]{0,80}?\s-a\s+)([^\s\"'<>{}$\[\]]{5,})",
+        "mysql mariadb mysqldump mysqladmin sshpass mongo psexec smbclient redis-cli docker xfreerdp sqlcmd bcp osql",
+        r"(?:\b(?:mysql|mariadb|mysqldump|mysqladmin|sshpass|mongo|mongosh|docker login|xfreerdp|sqlcmd|bcp|osql)\b[^\n]{0,120}?\s[-/](?i:p)[: ]?\s?[\"']?|\bredis-cli\b[^\n]{0,80}?\s-a\s+)([^\s\"'<>{}$\[\]]{5,})",
         "mysql(1), sshpass(1), redis-cli(1)",
         "mysql -u root -p" + "Qx7!rTz9p" + " shop",
         "mysql -u root -p shop",
@@ -481,10 +486,129 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         PASSWORD,
         0.88,
         "backup recovery 2fa mfa scratch einmal",
-        r"(?i)(?:backup|recovery|2fa|mfa|scratch|one-time|emergency)[ -](?:[a-z]+[ -]){0,2}codes?\W{1,8}(?:\w+ ){0,3}?([0-9a-z]{4,10}(?:-[0-9a-z]{4,6})?[\s,;]+[0-9a-z]{4,10}(?:-[0-9a-z]{4,6})?)",
+        r"(?i)(?:backup|recovery|2fa|mfa|scratch|one-time|emergency)[ -](?:(?:[a-z]+[ -]){0,2}codes?\W{1,8}|(?:[a-z]+){1,2}[:=]\W{1,8})(?:\w+ ){0,3}?([0-9a-z]{4,10}(?:-[0-9a-z]{4,6})?[\s,;]+[0-9a-z]{4,10}(?:-[0-9a-z]{4,6})?)",
         "recovery codes as services print them",
         "2FA backup codes: 94085048 52106968",
         "keep your backup codes safe and secure",
         lambda v: sum(map(str.isdigit, v)) >= 6,
+    ),
+    _rule(
+        "piped_password",
+        PASSWORD,
+        0.88,
+        "sudo stdin chpasswd smbpasswd kinit cryptsetup",
+        r"(?:echo|printf|<<<)\s+(?:-[a-z]+\s+)*[\"']?(?:[A-Za-z0-9_.\-]+:)?([^\s\"'|$<>{}]{5,})[\"']?\s*\|\s*(?:sudo -\w*S|[^\n]{0,40}--?(?:password-)?stdin|chpasswd|(?:sudo )?(?:smbpasswd|kinit|cryptsetup))",
+        "sudo(8), chpasswd(8), docker login",
+        "echo '" + "Qx7!rTz9p" + "' | sudo -S apt update",
+        "echo 'hello' | sudo -S tee a",
+        lambda v: grade(v) >= Grade.MIXED,
+    ),
+    _rule(
+        "wireless_key",
+        PASSWORD,
+        0.85,
+        "wifi wi-fi wlan ssid hotspot",
+        r"(?i)(?:wi-?fi|wlan|ssid|hotspot)[^\n]{0,60}?(?:\bkey|\bpass\w*|\bpw|\bcode|\bpsk)[\"']?\s{0,3}(?:[:=/]|is|ist)\s{0,3}[\"']?([^\s\"'<>,;]{8,63})",
+        "IEEE 802.11i: 8 to 63 printable characters",
+        "wifi: Guests / key: " + "Qx7!rTz9p",
+        "wifi password: required",
+        lambda v: grade(v.rstrip(".)")) >= Grade.MIXED and not file_or_version(v),
+    ),
+    _rule(
+        "token_in_path",
+        TOKEN,
+        0.8,
+        "/v1/ /v2/ /v3/ /bot /rpc/ /hook/ /webhook/ /incoming/",
+        r"(?i)https?://[a-z0-9.\-]+/(?:[a-z0-9.\-]+/){0,3}(?:v[0-9]|rpc|hook|webhooks?|incoming)/([A-Za-z0-9_\-]{30,90})(?:[/\s\"'`),;?]|$)",
+        "RPC nodes and webhooks whose path ends in the key",
+        f"https://eth-mainnet.g.node.io/v2/{_DRAWN}{_DRAWN[:12]}",
+        "https://api.a.io/v2/list-of-all-the-users-and-groups",
+        looks_random,
+    ),
+    _rule(
+        "archive_password",
+        PASSWORD,
+        0.88,
+        "7z rar zip qpdf pdftk",
+        r"\b(?:7za?|rar|unrar|unzip|zip|qpdf|pdftk)\b[^\n]{0,100}?\s(?:-p|-hp|-P ?|--password=|user_pw )[\"']?([^\s\"'<>{}$]{5,})",
+        "7-Zip, Info-ZIP and RAR manuals",
+        "unzip -P " + "Qx7!rTz9p" + " a.zip",
+        "unzip -P <password> a.zip",
+        lambda v: grade(v) >= Grade.MIXED and not file_or_version(v),
+    ),
+    _rule(
+        "tool_password",
+        PASSWORD,
+        0.88,
+        "openssl smbclient ftp lftp ldapsearch rsync rclone pgbench",
+        r"\b(?:openssl\b[^\n]{0,100}?\s-(?:k|passin|passout|pass) (?:pass:)?|smb\w*\b[^\n]{0,80}?-U ?[^\s%]{1,40}%|l?ftp\b[^\n]{0,60}?(?:\buser \S{1,40} |-u \S{1,40},)|ldap\w*\b[^\n]{0,120}?\s-w )[\"']?([^\s\"'<>{}$][^\s\"'<>{}]{4,})",
+        "openssl(1), smbclient(1), ftp(1), ldapsearch(1)",
+        "openssl enc -aes-256-cbc -k " + "Qx7!rTz9p" + " -in f",
+        "openssl rsa -passin pass:<password> -in f",
+        lambda v: grade(v) >= Grade.MIXED and not file_or_version(v),
+    ),
+    _rule(
+        "login_call",
+        PASSWORD,
+        0.82,
+        "login( auth=( connect( authenticate( signin( sign_in( logon( hash( hashpw( set_password( setpassword( check_password( bind( auth( send_keys(",
+        r"(?i)(?:login|connect|authenticate|sign_?in|logon|hash|hashpw|set_?password|check_password|bind|auth=?|send_keys)\(\s*(?:[a-z_.]{1,30}\s*,\s*)?(?:b?[\"'][^\"'\n]{1,60}[\"']\s*,\s*){0,3}b?[\"']([^\"'\s]{6,64})[\"']",
+        "calls that take a password by position",
+        'smtp.login("a@b.io", "' + "Qx7!rTz9p" + '")',
+        'smtp.login("a@b.io", "password")',
+        lambda v: grade(v) >= Grade.PASSWORD and not file_or_version(v) and "/" not in v,
+    ),
+    _rule(
+        "oracle_easy",
+        CONN,
+        0.88,
+        "@//",
+        r"(?:^|[\s\"'=])[A-Za-z][\w$#]{1,29}/([^\s/@\"']{4,60})@//[\w.\-]+",
+        "Oracle easy connect naming",
+        "app/" + "Qx7rTz9p" + "@//db:1521/PROD",
+        "user/password@//host:1521/PROD",
+        real_password,
+    ),
+    _rule(
+        "key_bytes",
+        KEY,
+        0.9,
+        "keypair secretkey secret private wallet id.json",
+        r"(?i)(?:key ?pair|secret|private|wallet|id\.json)[^\n\[]{0,40}\[\s*((?:\d{1,3}\s*,\s*){31,63}\d{1,3})\s*\]",
+        "solana-keygen's file of 64 numbers",
+        "keypair [" + ",".join(str(number * 37 % 256) for number in range(64)) + "]",
+        "keypair [1, 2, 3]",
+        lambda v: len(set(v.split(","))) > 20,
+    ),
+    _rule(
+        "ru_passport",
+        "pii.national_id",
+        0.88,
+        "серия",
+        r"серия\s{0,3}:?\s{0,3}(\d{2} ?\d{2}\W{1,3}(?:номер|no|n)?\W{0,3}\d{6})",
+        "passport of the Russian Federation: series and number",
+        "паспорт серия 4510 номер 654321",
+        "серия 4510 книг",
+    ),
+    _rule(
+        "net_user",
+        PASSWORD,
+        0.86,
+        "net user",
+        r"(?i)net user\s+[^\s/]+\s+([^\s/*\"'<>]{5,})",
+        "net(1) of Windows",
+        "net user joe " + "Qx7!rTz9p" + " /add",
+        "net user joe * /add",
+        lambda v: grade(v) >= Grade.MIXED,
+    ),
+    _rule(
+        "br_account",
+        "pii.bank_account",
+        0.85,
+        "agencia",
+        r"(?i)(?:conta\D{0,20}\d{3,10}-?[\dx][^\n]{0,30}agencia\D{0,6}\d{3,5}|agencia\D{0,6}\d{3,5}[^\n]{0,30}conta\D{0,20}\d{3,10}-?[\dx])",
+        "Brazilian banks: branch and account with a check digit",
+        "conta 98765-4 agencia 1234",
+        "agencia de viagens e conta",
     ),
 )

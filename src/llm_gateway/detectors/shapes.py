@@ -18,7 +18,7 @@ _COUNTED: tuple[tuple[int, str], ...] = (
     (SSN, r"\d{3}[- ]\d{2}[- ]\d{4}"),
     (NANP, r"[2-9]\d{2}\)?[ .\-]?[2-9]\d{2}[ .\-]\d{4}"),
     (PLUS, r"(?:\+|[\s(]00|^00)[1-9]\d{0,2}[ .\-/(]{0,3}\d"),
-    (NATIONAL, r"0\d{0,4}\)?[ .\-/]\d{2}"),
+    (NATIONAL, r"0\d{0,4}\)?[ .\-/]\d{2}|\(\d{2,4}\)[ \-]?\d{3}"),
     (IBAN, r"[A-Za-z]{2}\d{2}[ \-]?[A-Za-z0-9]{4}[ \-]?[A-Za-z0-9]{2}"),
     (
         FIXED_ID,
@@ -36,20 +36,14 @@ _WORD_ROW = compile_pattern(r"(?:[a-z]{3,8}[ ,]{1,2}){11}")
 _ALL = frozenset(range(19))
 _SENTINEL = len(_COUNTED)
 """Index of a pattern that every text matches. When it is missing the automaton gave up, and every rule must look."""
+_LONG_WORD = compile_pattern(r"\S{15,}")
 _DIGIT = re.compile(r"[0-9]")
 _CASES = re.compile(r"[a-z][A-Z][a-z]?[A-Z]|[A-Z][a-z][A-Z]")
 
 
 def drawn_words(text: str) -> list[tuple[int, str]]:
     """(offset, word) of the words of 15 characters and more that may hold something drawn or encoded, not an identifier."""
-    found: list[tuple[int, str]] = []
-    position = 0
-    for word in text.split():
-        if len(word) >= 15 and (_DIGIT.search(word) or _CASES.search(word)):
-            position = text.index(word, position)
-            found.append((position, word))
-            position += len(word)
-    return found
+    return [(match.start(), word) for match in _LONG_WORD.finditer(text) if _DIGIT.search(word := match.group()) or _CASES.search(word)]
 
 
 _SET = PatternSet((*(pattern for _, pattern in _COUNTED), ""), 64 << 20)

@@ -34,6 +34,16 @@ class Shape(IntEnum):
 
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _WORDLIKE = re.compile(r"(?i)(?=[a-z]*[aeiouy])(?![a-z]*[bcdfghjklmnpqrstvwxz]{4})(?![a-z]*[aeiou]{3})[a-z]{4,}\Z")
+_PAIRS = frozenset(
+    """ab ac ad ag ai al am an ap ar as at ay ba be bi bl bu ca ce ch ci ck cl co cr ct cu da de di do ds du ea ec ed ee ef eg el em en
+    ep er es et ev ex fe ff fi fl fo fr ge gi gr ha he hi ho ia ib ic id ie if ig il im in io ip ir is it iv iz ke la ld le li ll lo
+    ls lt lu ly ma me mi mo mp na nc nd ne nf ng ni nn no ns nt oc od ol om on oo op or os ot ou ow pa pe pi pl po pp pr pt qu ra rc
+    rd re rg ri rm ro rr rs rt ry sa sc se sh si sl so sp ss st su ta tc te th ti tl to tp tr ts tt tu ty ub ue ul um un up ur us ut
+    va ve vi wa wi xt yp ze""".split()
+)
+"""The 180 commonest pairs of letters in European languages' words: 3 of 4 pairs of a word are here, 1 of 4 of a drawn text."""
+_SLUG = re.compile(r"[a-z][a-z0-9\-]*-[0-9a-f]{8,10}-[a-z0-9]{5}\Z|[a-z0-9]{1,5}(?:[-_.][a-z0-9]{1,5}){3,}\Z")
+_PATH = re.compile(r"~?(?:/[\w.\-]{1,16}){2,}/?\Z")
 _LOWER_PREFIX = re.compile(r"(?:[a-z]{1,14}[-_]){0,4}")
 _HEX_GROUPS = re.compile(r"(?:[0-9a-f]+-)*[0-9a-f]+(?:EXAMPLE[0-9a-f]*)?\Z")
 _HEX = re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)\Z")
@@ -48,9 +58,9 @@ _CODE = re.compile(
 )
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*(?:[.\-/:]+[A-Za-z_]+)*\Z")
 _FILE_OR_VERSION = re.compile(
-    r"(?i)v?[0-9]+(?:\.[0-9a-z*]+)+(?:[-+][a-z0-9.]+)?\Z|[~./]?[\w./\-]*\.(?:py|js|ts|tsx|jsx|json|ya?ml|toml|ini|conf|cfg|env|txt|md|pdf|docx?|xlsx?|csv|html?|css|java|go|rs|c|h|cpp|sh|ps1|sql|xml|pem|key|crt|cer|p12|log|png|jpe?g|gif|svg|zip|gz|tar|exe|dll|so|lock|service|local|com|org|net|io|dev)\Z"
+    r"(?i)v?[0-9]+(?:\.[0-9a-z*]{1,12})+(?:[-+][a-z0-9.]+)?\Z|[~./]?[\w./\-]*\.(?:py|js|ts|tsx|jsx|json|ya?ml|toml|ini|conf|cfg|env|txt|md|pdf|docx?|xlsx?|csv|html?|css|java|go|rs|c|h|cpp|sh|ps1|sql|xml|pem|key|crt|cer|p12|log|png|jpe?g|gif|svg|zip|gz|tar|exe|dll|so|lock|service|local|com|org|net|io|dev)\Z"
     r"|[a-z]+[0-9]?://[^\s]*|\.{0,2}/[\w./\-]*|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:t[0-9:.z+\-]*)?\Z|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?\Z|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+\Z"
-    r"|(?:sha|aes|rsa|md|utf|http|tls|rfc|cve|iso|base|ed|x|es|rs|hs|ps|p|gpt|tcp|udp|ipv|oauth|web|win|h|k)[-_]?[0-9][0-9a-z.\-_/]*\Z"
+    r"|(?:sha|aes|rsa|md|utf|http|tls|rfc|cve|iso|base|ed|x|es|rs|hs|ps|p|gpt|tcp|udp|ipv|oauth|web|win|h|k)[-_]?[0-9][0-9a-z.\-_/]{0,12}\Z"
 )
 _TERM = re.compile(r"(?i)[a-z]+[-_]?[0-9]{1,4}(?:[-_](?:bit|[a-z]{1,6}))?\Z|(?:ctrl|cmd|alt|shift|fn)[+\-].*\Z")
 _STOP = frozenset(
@@ -70,7 +80,11 @@ def repetitive(value: str) -> bool:
     distinct = set(body)
     if len(distinct) <= 3 and len(body) >= 8:
         return True
-    return len(body) >= 8 and max(map(body.count, distinct)) * 5 >= len(body) * 2
+    if len(body) < 8:
+        return False
+    # Drawn characters can cluster; with nine different ones somebody would hardly have typed them to fill a gap.
+    share = max(map(body.count, distinct)) / len(body)
+    return share >= 0.7 or (share >= 0.4 and len(distinct) <= 8)
 
 
 def _sequential(value: str) -> bool:
@@ -96,11 +110,9 @@ def shape(token: str) -> Shape:
         return Shape.HEX if 2 <= digits < size - 1 else Shape.NOT
     if not pieces or letters_digits < size * 0.75 or digits == letters_digits:
         return Shape.NOT
-    if (
-        2 * sum(len(piece) for piece in pieces if len(piece) >= 4 and _WORDLIKE.match(piece)) > letters_digits
-        or token.startswith("_Z")
-        or "//" in token
-    ):
+    if 2 * sum(len(piece) for piece in pieces if len(piece) >= 4 and wordlike(piece)) > letters_digits:
+        return Shape.NOT
+    if token.startswith("_Z") or "//" in token or _SLUG.match(token) or _PATH.match(token):
         return Shape.NOT
     head = _LOWER_PREFIX.match(token)
     if head and _HEX_GROUPS.match(token, head.end()):
@@ -111,9 +123,30 @@ def shape(token: str) -> Shape:
     longest = max(len(piece) for piece in pieces if not piece[0].isdigit())
     if digits >= 2:
         limit = 3.4 if size >= 20 else 2.9
-        return Shape.RANDOM if mean <= limit and longest <= max(8, size // 3) else Shape.NOT
+        if mean <= limit and longest <= max(8, size // 3):
+            return Shape.RANDOM
+        solid = digits >= 3 and digits * 12 >= size and (size - letters_digits) * 8 <= size
+        return Shape.RANDOM if solid and likeness(pieces, 8) < 0.42 else Shape.NOT
     cases = not token.islower() and not token.isupper()
-    return Shape.RANDOM if cases and size >= 20 and mean <= 2.7 and longest <= 6 else Shape.NOT
+    if cases and size >= 20 and mean <= 2.7 and longest <= 6:
+        return Shape.RANDOM
+    return Shape.RANDOM if size >= 20 and likeness(pieces, 14) < 0.36 else Shape.NOT
+
+
+def likeness(pieces: list[str], least: int) -> float:
+    """The share of common pairs of letters in `pieces`; 1.0 when there are fewer than `least` pairs to judge by."""
+    total = common = 0
+    for piece in pieces:
+        lowered = piece.lower()
+        for index in range(len(piece) - 1):
+            total += 1
+            common += lowered[index : index + 2] in _PAIRS
+    return common / total if total >= least else 1.0
+
+
+def wordlike(piece: str) -> bool:
+    """Whether a run of letters could be a word."""
+    return bool(_WORDLIKE.match(piece)) and likeness([piece], 3) >= 0.5
 
 
 def placeholder(value: str) -> bool:

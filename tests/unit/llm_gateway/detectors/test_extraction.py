@@ -1,5 +1,6 @@
 import base64
 
+import msgspec
 import pytest
 
 from llm_gateway.core.types import (
@@ -7,6 +8,7 @@ from llm_gateway.core.types import (
     Document,
     EmbeddingRequest,
     Image,
+    JsonObject,
     Message,
     Native,
     ResponseFormat,
@@ -111,3 +113,42 @@ def test_nesting_beyond_reason_is_unreadable_not_an_error() -> None:
     for _ in range(400):
         body = {"a": body}
     assert [part.kind for part in unreadable_of(chat(native=Native("openai", body)))] == ["nesting"]  # type: ignore[arg-type]
+
+
+DIGEST = "0123456789abcdef" * 4
+UUID = "12345678-1234-1234-1234-123456789abc"
+SESSION = f'{{"device_id": "{DIGEST}", "account_uuid": "", "session_id": "{UUID}"}}'
+SIGNATURE = "EqQBCkYIChgCKkDv" * 5
+
+
+def _native(user: str, betas: tuple[str, ...] = (), signature: str = "") -> ChatRequest:
+    thought = Thinking("hm", signature)
+    body: JsonObject = {
+        "metadata": {"user_id": user},
+        "anthropic_beta": list(betas),
+        "messages": [{"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": signature}]}],
+    }
+    return ChatRequest((Message("assistant", (thought,)),), end_user=user, native=Native("anthropic", body))
+
+
+@pytest.mark.parametrize(
+    "user", [DIGEST, UUID, f"user_{DIGEST}_account__session_{UUID}", f"user_{DIGEST}_account_{UUID}_session_{UUID}", SESSION]
+)
+def test_what_vendors_make_is_not_taken_for_secrets(user: str) -> None:
+    told = " ".join(text for _, text in strings_of(_native(user, ("context-1m-2025-08-07", "claude-code-20250219"), SIGNATURE)))
+    for made in (user, "2025", SIGNATURE):
+        assert made not in told
+
+
+@pytest.mark.parametrize(
+    "user", ["sk-1234567890abcdef", f"{DIGEST} and more", "ada@kensington-labs.co.uk", DIGEST[1:], f'{{"device_id": "{DIGEST}", "x": "y"}}']
+)
+def test_anything_else_in_their_place_is_judged(user: str) -> None:
+    told = " ".join(text for _, text in strings_of(_native(user, ("sk-1234567890abcdef", "context-1m"), "my own words")))
+    for said in (user, "sk-1234567890abcdef", "context-1m", "my own words"):
+        assert said in told
+
+
+def test_the_same_string_in_a_message_is_judged() -> None:
+    request = msgspec.structs.replace(_native(DIGEST), messages=(Message("user", DIGEST),))
+    assert ("/messages/0/content", DIGEST) in strings_of(request)

@@ -1,25 +1,19 @@
 """The own rows as a floor, and the borders of the families that have no rule table."""
 
-import sys
-from pathlib import Path
-
 import pytest
+from benchmarks.detector import rows
 
 from llm_gateway.detectors.inspector import Inspector
 from llm_gateway.detectors.pii_numbers import luhn
 
-sys.path.append(str(Path(__file__).parents[4] / "benchmarks" / "detector"))
-import own_rows
-import own_rows_2
 
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_own_rows_keep_their_figures(inspector: Inspector, seed: int) -> None:
-    for rows in (own_rows.rows(seed=seed), own_rows.rows(own_rows_2.SECRETS, own_rows_2.BENIGN, seed)):
-        missed = [text for label, _, text in rows if label == "sensitive" and not inspector.judge([("/t", text)]).sensitive]
-        wrong = [text for label, _, text in rows if label == "benign" and inspector.judge([("/t", text)]).sensitive]
-        assert len(missed) <= len(rows) * 0.015, missed
-        assert len(wrong) <= len(rows) * 0.01, wrong
+@pytest.mark.parametrize("name", rows.names())
+def test_own_rows_keep_their_figures(inspector: Inspector, name: str) -> None:
+    labelled = rows.read(name)
+    missed = [row.text for row in labelled if row.sensitive and not inspector.judge([("/t", row.text)]).sensitive]
+    wrong = [row.text for row in labelled if not row.sensitive and inspector.judge([("/t", row.text)]).sensitive]
+    assert len(missed) <= sum(row.sensitive for row in labelled) * 0.03, missed
+    assert len(wrong) <= sum(not row.sensitive for row in labelled) * 0.01, wrong
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_gateway.core.errors import ConfigurationError
-from llm_gateway.detectors.check import default_inspector, is_sensitive, self_test
+from llm_gateway.detectors.check import PLANTED, default_inspector, is_sensitive, rule_examples, self_test
 from llm_gateway.detectors.inspector import Inspector
 
 GITHUB = "ghp_" + "BolGVKxGXxs4NUQMytsPC248OIsWqHW56AYJ"
@@ -30,7 +30,11 @@ def test_a_blind_detector_fails_its_self_test() -> None:
         def inspect(self, strings):  # type: ignore[no-untyped-def]
             return ()
 
-    assert len(self_test(Blind((), {}, 0.7))) > 250
+    assert len(self_test(Blind((), {}, 0.7))) == len(PLANTED)
+
+
+def test_every_rule_is_reached_by_its_example(inspector: Inspector) -> None:
+    assert [name for name, text in rule_examples() if not inspector.judge([("/t", text)]).sensitive] == []
 
 
 @given(st.text(max_size=400))
