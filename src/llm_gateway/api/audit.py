@@ -1,11 +1,10 @@
 """The audit trail over HTTP, for administrators: search, export, verification."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from inspect import isawaitable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Protocol
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
@@ -19,8 +18,8 @@ from llm_gateway.core.exchange import Caller
 _encode = msgspec.json.Encoder().encode
 _MEDIA_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
 
-RequireAdmin = Callable[[Request], Caller | Awaitable[Caller]]
-"""Says who asks, or raises `Unauthenticated` or `Forbidden`."""
+RequireAdmin = Callable[[Request], Caller]
+"""The administrator who asks; raises for everybody else. A FastAPI dependency."""
 
 
 class Trail(Protocol):
@@ -30,6 +29,12 @@ class Trail(Protocol):
     def jsonl(self, filters: Filters) -> AsyncIterator[bytes]: ...
     def csv(self, filters: Filters) -> AsyncIterator[bytes]: ...
     async def verify(self) -> Verdict: ...
+
+
+class AuditView(Protocol):
+    """The gateway, as these endpoints need it: the trail that is written now."""
+
+    def audit(self) -> Trail: ...
 
 
 class AuditRowDocument(Document):
@@ -78,14 +83,9 @@ class VerdictDocument(Document):
     problems: list[ProblemDocument]
 
 
-def audit_router(trail: Callable[[], Trail], require_admin: RequireAdmin) -> APIRouter:
-    """The routes. `trail` gives the trail that is written now; `require_admin` is asked before anything is read."""
-    routes = APIRouter(tags=["audit"])
-
-    async def admit(request: Request) -> None:
-        admitted = require_admin(request)
-        if isawaitable(admitted):
-            await admitted
+def audit_router(view: AuditView, require_admin: RequireAdmin) -> APIRouter:
+    """The routes; `require_admin` is asked before anything is read."""
+    routes = APIRouter(tags=["audit"], dependencies=[Depends(require_admin)])
 
     @routes.get(
         "/audit",
@@ -106,7 +106,6 @@ def audit_router(trail: Callable[[], Trail], require_admin: RequireAdmin) -> API
         cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
-        await admit(request)
         filters = Filters(
             since_us=microseconds("since", since),
             until_us=microseconds("until", until),
@@ -119,10 +118,10 @@ def audit_router(trail: Callable[[], Trail], require_admin: RequireAdmin) -> API
         )
         wanted = format_of(format, request.headers.get("accept", ""))
         if wanted != "json":
-            pieces = trail().csv(filters) if wanted == "csv" else trail().jsonl(filters)
+            pieces = view.audit().csv(filters) if wanted == "csv" else view.audit().jsonl(filters)
             headers = {"content-disposition": f'attachment; filename="audit.{wanted}"', "cache-control": "no-store"}
             return StreamingResponse(pieces, headers=headers, media_type=_MEDIA_TYPES[wanted])
-        found = await trail().page(filters, position_of(cursor), limit + 1)
+        found = await view.audit().page(filters, position_of(cursor), limit + 1)
         more = len(found) > limit
         page = {"rows": [document(row) for row in found[:limit]], "next_cursor": cursor_of(found[limit - 1]) if more else None}
         return Response(_encode(page), media_type="application/json", headers={"cache-control": "no-store"})
@@ -132,9 +131,8 @@ def audit_router(trail: Callable[[], Trail], require_admin: RequireAdmin) -> API
         summary="Verify the audit trail (administrators)",
         responses={200: {"model": VerdictDocument}},
     )
-    async def verify(request: Request) -> Response:
-        await admit(request)
-        verdict = await trail().verify()
+    async def verify() -> Response:
+        verdict = await view.audit().verify()
         return Response(_encode(verdict), media_type="application/json", headers={"cache-control": "no-store"})
 
     return routes

@@ -11,7 +11,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from llm_gateway.audit.chain import AuditKey
 from llm_gateway.audit.export import csv_header, csv_line
@@ -73,7 +73,7 @@ def _checked(make: Callable[[], T]) -> T:
 
 
 def _tell(verdict: Verdict) -> None:
-    table = Table("chain", "rows", "from", "to", "state", "open calls", "verdict")
+    table = Table(Column("chain", no_wrap=True, min_width=26), "rows", "from", "to", "state", "open calls", "verdict")
     for chain in verdict.chains:
         said = "intact" if chain.problem is None else f"BROKEN: {chain.problem.what}"
         numbers = ("" if number is None else str(number) for number in (chain.rows, chain.first, chain.last))
