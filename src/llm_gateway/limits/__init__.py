@@ -1,0 +1,1 @@
+"""The arithmetic of limits: values in, values out. Time comes in as microseconds."""

@@ -1,0 +1,214 @@
+"""Keeps callers, keys, providers, models and everything together within their limits.
+
+The stage reserves a request and its tokens in the accounts of the caller, its key and the whole gateway at once, and settles them
+with what the call really used, however it ends. Providers and models are known only when the router chooses, so theirs are
+reserved there, before each attempt: `admit`. docs/limits.md says what is promised.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import count
+from math import ceil
+from typing import Final
+
+import msgspec
+
+from llm_gateway.core.clock import Clock
+from llm_gateway.core.counters import LIMITS, Counters, Demand, Gauge, Rules, Verdict
+from llm_gateway.core.errors import Cooldown, LLMGatewayError, RateLimited
+from llm_gateway.core.exchange import Caller, Exchange, Next, Reply
+from llm_gateway.core.routing import Target
+from llm_gateway.core.settings import Settings
+from llm_gateway.limits.headers import LimitHeaders
+from llm_gateway.limits.need import Need, charge_of, charge_of_attempt, fits, need_of
+from llm_gateway.limits.rules import OVERALL, RuleBook, scope
+
+GRACE_US: Final = 5_000_000
+"""How much longer than its deadline a call's reservation lives, should nobody settle it."""
+_WORDS: Final = {
+    "burst": "requests in a second",
+    "rpm": "requests in a minute",
+    "rph": "requests in an hour",
+    "tpm": "tokens in a minute",
+}
+_REMEMBERED: Final = 4_096
+_SHORT: Final = 256
+"""Callers choose names; longer ones are not remembered."""
+_NAMES = count(1)
+
+
+class CallerLimits(msgspec.Struct, frozen=True):
+    """Who is counted, its tier, its rules, and where it stands."""
+
+    who: str
+    tier: str
+    rules: Rules
+    gauge: Gauge
+
+
+class RateLimiter:
+    """The stage. One for each configuration, over counters that outlive it.
+
+    `run` makes this process's reservations unlike all others in a shared store: a random name.
+    """
+
+    def __init__(self, settings: Settings, counters: Counters, clock: Clock, run: str) -> None:
+        self._book = book = RuleBook(settings)
+        self._counters = counters
+        self._clock = clock
+        self._run = run
+        self._answer_tokens = settings.limits.answer_tokens
+        self._headers = {tier: LimitHeaders(rules) for tier, rules in book.tiers.items()}
+        self._overall = [(OVERALL, book.overall)] if not book.overall.is_open else []
+        self._remembered_accounts = lru_cache(_REMEMBERED)(self._find_accounts)
+        self._remembered_places = lru_cache(_REMEMBERED)(self._find_places)
+        self._limits_places = bool(book.providers or book.models)
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+        caller = exchange.caller
+        who = caller.owner or caller.id
+        find = self._remembered_accounts if len(who) <= _SHORT else self._find_accounts
+        tier, accounts = find(who, caller.tier, caller.key_id)
+        need = need_of(exchange.request, self._answer_tokens)
+        demands = self._demands(accounts, need, exchange)
+        # The end is there before the reservation: a caller may leave while it is on its way.
+        held = _Held(self, exchange, self._name())
+        exchange.at_end(held.end)
+        verdict = await self._counters.reserve(held.name, demands, self._lease_us(exchange))
+        exchange.headers.update(self._headers[tier].of(verdict.gauge))
+        if not verdict.granted:
+            held.refused = True
+            raise _refusal(verdict, demands)
+        return await call_next(exchange)
+
+    async def admit(self, exchange: Exchange, target: Target) -> None:
+        """Reserve an attempt in the accounts of a provider and a model; it is settled when the call is over.
+
+        Raises:
+            RateLimited: one of them is at its limit; another target may be asked.
+        """
+        if not self._limits_places:
+            return
+        find = self._remembered_places if len(target.model) <= _SHORT else self._find_places
+        accounts = find(target.provider, target.model)
+        if not accounts:
+            return
+        demands = self._demands(accounts, need_of(exchange.request, self._answer_tokens), exchange)
+        held = _Held(self, exchange, self._name(), len(exchange.attempts))
+        exchange.at_end(held.end)
+        verdict = await self._counters.reserve(held.name, demands, self._lease_us(exchange))
+        if not verdict.granted:
+            held.refused = True
+            raise _refusal(verdict, demands)
+
+    def limited(self, provider: str) -> float | None:
+        """Seconds until a provider's own limit lets another request through; None: now, as far as is known without asking."""
+        rules = self._book.providers.get(provider)
+        wait_us = None if rules is None else self._counters.full_for_us(scope("provider", provider), rules)
+        return None if wait_us is None else wait_us / 1_000_000
+
+    async def status(self, caller: Caller) -> CallerLimits:
+        """Where a caller stands. With an API key, its owner is who is counted."""
+        who = caller.owner or caller.id
+        tier = self._book.tier(who, caller.tier)
+        return CallerLimits(who, tier, self._book.tiers[tier], await self._counters.read(scope("caller", who)))
+
+    async def reset(self, kind: str, name: str = "") -> str:
+        """Forget what was counted for a `caller`, `key`, `provider` or `model`, or, with kind `overall`, for everything together.
+
+        The account's name is returned.
+        """
+        account = OVERALL if kind == OVERALL else scope(kind, name)
+        await self._counters.reset(account)
+        return account
+
+    def active_callers(self) -> tuple[int, int]:
+        """Callers who were granted a request here within the last minute, and how many requests that were."""
+        return self._counters.active("caller:")
+
+    def settle(self, held: "_Held") -> None:
+        """Charge what a call used."""
+        exchange = held.exchange
+        tokens = charge_of(exchange) if held.attempt is None else charge_of_attempt(exchange, held.attempt)
+        self._counters.settle(held.name, tokens)
+
+    def _name(self) -> str:
+        return f"{self._run}-{next(_NAMES)}"
+
+    def _lease_us(self, exchange: Exchange) -> int:
+        return max(0, int((exchange.deadline_s - self._clock.monotonic_s()) * 1_000_000)) + GRACE_US
+
+    def _find_accounts(self, who: str, tier: str, key_id: str) -> tuple[str, Sequence[tuple[str, Rules]]]:
+        tier = self._book.tier(who, tier)
+        accounts = [(scope("caller", who), self._book.tiers[tier])]
+        key = self._book.keys.get(key_id) if key_id else None
+        if key is not None:
+            accounts.append((scope("key", key_id), key))
+        return tier, (*accounts, *self._overall)
+
+    def _find_places(self, provider: str, model: str) -> Sequence[tuple[str, Rules]]:
+        book, accounts = self._book, []
+        if (rules := book.providers.get(provider)) is not None:
+            accounts.append((scope("provider", provider), rules))
+        for name in (f"{provider}/{model}", model):
+            if (rules := book.models.get(name)) is not None:
+                accounts.append((scope("model", name), rules))
+        return tuple(accounts)
+
+    @staticmethod
+    def _demands(accounts: Sequence[tuple[str, Rules]], need: Need, exchange: Exchange) -> list[Demand]:
+        """What is asked of each account. A bound above the whole limit, for a request that may well fit, asks for all of it.
+
+        Raises:
+            RateLimited: the request is larger than a limit ever grants.
+        """
+        hold = need.hold
+        demands: list[Demand] = []
+        for name, rules in accounts:
+            if hold <= rules.tokens:
+                demands.append(Demand(name, rules, hold))
+                continue
+            if not fits(exchange.request, need, rules.tokens):
+                raise RateLimited(
+                    f"this request may use about {need.hold} tokens, and {_whose(name)} limit is {rules.tokens} in a minute: "
+                    "ask for fewer with max_tokens, or send less text",
+                    code="larger_than_limit",
+                )
+            demands.append(Demand(name, rules, rules.tokens))
+        return demands
+
+
+class _Held:
+    """A reservation of one exchange, and its end."""
+
+    __slots__ = ("attempt", "exchange", "limiter", "name", "refused")
+
+    def __init__(self, limiter: RateLimiter, exchange: Exchange, name: str, attempt: int | None = None) -> None:
+        self.limiter = limiter
+        self.exchange = exchange
+        self.name = name
+        self.attempt = attempt
+        self.refused = False
+
+    async def end(self) -> None:
+        """The call is over."""
+        if not self.refused:
+            self.limiter.settle(self)
+
+
+def _whose(name: str) -> str:
+    kind, _, rest = name.partition(":")
+    return {"caller": "your", "key": "your key's", OVERALL: "the gateway's"}.get(kind, f"the {kind} {rest}'s")
+
+
+def _refusal(verdict: Verdict, demands: Sequence[Demand]) -> LLMGatewayError:
+    wait_s = verdict.wait_us / 1_000_000
+    if verdict.limit == "cooldown":
+        again = f"too many requests over the limit: nothing is served for another {ceil(wait_s)} s"
+        return Cooldown(again, code="cooldown", retry_after_s=wait_s)
+    demand = demands[verdict.refused]
+    place = LIMITS.index(verdict.limit)
+    limit = demand.rules.tokens if verdict.limit == "tpm" else demand.rules.requests[place]
+    kind = demand.scope.partition(":")[0]
+    code = "provider_limit" if kind in {"provider", "model"} else verdict.limit
+    return RateLimited(f"{_whose(demand.scope)} limit is reached: {limit} {_WORDS[verdict.limit]}", code=code, retry_after_s=wait_s)
