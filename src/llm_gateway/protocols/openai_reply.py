@@ -241,7 +241,8 @@ class ChatAnswer:
         return []
 
     def finish(self) -> list[Chunk]:
-        """The chunks: the body's bytes (`raw`) on the first, usage and cost on the last.
+        """The chunks: the body's bytes (`raw`) on the first and none more on the others, usage and cost on the last. As long as
+        each still has its `raw`, nobody has changed any of them.
 
         Raises:
             ProviderError: the body is an error object.
@@ -259,8 +260,9 @@ class ChatAnswer:
         chunks = [self._chunk(choice, answer) for choice in answer.choices]
         # A body with a broken finish_reason must not reach the caller as it is: their tools would not run.
         if all(choice.finish_reason for choice in answer.choices):
-            chunks[0].raw = body
-            chunks[0].raw_protocol = PROTOCOL
+            for index, chunk in enumerate(chunks):
+                chunk.raw = b"" if index else body
+                chunk.raw_protocol = PROTOCOL
         chunks[-1].usage = _usage(answer.usage)
         chunks[-1].cost_usd = _cost_usd(answer.usage)
         return chunks

@@ -452,7 +452,7 @@ def test_several_choices_share_the_body_and_the_usage() -> None:
     body = answer(choice(0, content="a"), choice(1, "length", content="b"), usage={"prompt_tokens": 1, "completion_tokens": 2})
     first, last = read(body)
     assert (first.text, first.choice, first.raw, first.usage) == ("a", 0, body, None)
-    assert (last.text, last.choice, last.raw, last.usage) == ("b", 1, None, Usage(1, 2))
+    assert (last.text, last.choice, last.raw, last.usage) == ("b", 1, b"", Usage(1, 2))  # the body's bytes are the first one's alone
     assert last.finish_reason is FinishReason.LENGTH
 
 
