@@ -211,6 +211,10 @@ def main() -> int:
             ("gateway /query", process, url + "/query", NATIVE, 64),
             ("nginx, 50-chunk stream", proxy, proxy_url, OPENAI_STREAM, 16),
             ("gateway /stream", process, url + "/stream", NATIVE, 16),
+            ("nginx, unary /v1", proxy, proxy_url, OPENAI, 64),
+            ("gateway /v1/chat", process, url + "/v1/chat/completions", OPENAI, 64),
+            ("nginx, stream /v1", proxy, proxy_url, OPENAI_STREAM, 16),
+            ("gateway /v1/chat, stream", process, url + "/v1/chat/completions", OPENAI_STREAM, 16),
             ("nginx, 1 connection", proxy, proxy_url, OPENAI, 1),
             ("gateway, 1 connection", process, url + "/query", NATIVE, 1),
         ]

@@ -27,6 +27,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+UNHURRIED = {
+    f"rate_limiting.default.{limit}": 1_000_000_000
+    for limit in ("requests_per_minute", "requests_per_hour", "tokens_per_minute", "burst_limit")
+}
+"""Tests call faster than people: the default tier's limits are for tests that are about limits."""
+
+
 class Answer(NamedTuple):
     """An HTTP answer; header names are lower-case."""
 
@@ -79,7 +86,7 @@ def running_gateway(
     folder: Path, simulator: SimulatorProcess, settings: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None
 ) -> Iterator[RunningGateway]:
     """A gateway with the five default providers at the simulator. `settings` are dotted paths and their values."""
-    flags = {"host": "127.0.0.1", "port": 0, "data_dir": str(folder), "log_level": "error", **(settings or {})}
+    flags = {"host": "127.0.0.1", "port": 0, "data_dir": str(folder), "log_level": "error", **UNHURRIED, **(settings or {})}
     loaded = load(None, {**environ_of(simulator.urls), **(environ or {})}, flags)
     app = App(loaded)
     running = server(app, loaded.settings.server)

@@ -168,24 +168,25 @@ class ConversationMemory:
         if exchange.conversation_id is None or not isinstance(request, ChatRequest):
             return await call_next(exchange)
         asked_s = self._clock.wall_s()
-        await self.recall(exchange)
+        owner = await self.recall(exchange)
         listener = _Listener()
-        exchange.at_end(lambda: self._remember(exchange, request, listener, asked_s))
+        exchange.at_end(lambda: self._remember(exchange, owner, request, listener, asked_s))
         reply = await call_next(exchange)
         return reply.through(listener)
 
-    async def recall(self, exchange: Exchange) -> None:
-        """Put the history of the exchange's conversation before its new turn; nothing is stored."""
+    async def recall(self, exchange: Exchange) -> str:
+        """Put the history of the exchange's conversation before its new turn; nothing is stored. Returns whose it is."""
         request = exchange.request
         if exchange.conversation_id is None or not isinstance(request, ChatRequest):
-            return
+            return exchange.caller.id
         known = await self._store.read(exchange.conversation_id, None if exchange.caller.is_admin else exchange.caller.id)
         if known is not None:
             exchange.tainted = known.tainted
             history = _newest_that_fit(known.turns, self._history_tokens(request))
             exchange.request = msgspec.structs.replace(request, messages=(*history, *request.messages))
+        return exchange.caller.id if known is None else known.owner
 
-    async def _remember(self, exchange: Exchange, request: ChatRequest, listener: "_Listener", asked_s: float) -> None:
+    async def _remember(self, exchange: Exchange, owner: str, request: ChatRequest, listener: "_Listener", asked_s: float) -> None:
         sensitive = exchange.tainted or (exchange.sensitivity is not None and exchange.sensitivity.sensitive)
         new: list[Turn] = []
         if exchange.failure is None and listener.finished and exchange.conversation_id is not None:
@@ -195,7 +196,7 @@ class ConversationMemory:
             provider, model = (chosen.provider, chosen.model) if chosen else ("", "")
             new.append(Turn("assistant", answer, estimate_tokens(answer), self._clock.wall_s(), provider, model))
         if exchange.conversation_id is not None and (new or sensitive):
-            await self._store.append(exchange.conversation_id, exchange.caller.id, new, tainted=sensitive)
+            await self._store.append(exchange.conversation_id, owner, new, tainted=sensitive)
 
 
 class _Listener:

@@ -6,16 +6,21 @@ with. What must outlive a reload (database, connections, counters) is held in `S
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 import msgspec
 
+from llm_gateway.audit_log import AuditLog, AuditTrail
 from llm_gateway.authenticator import Authenticator
+from llm_gateway.budget_keeper import BudgetKeeper
+from llm_gateway.cache_manager import Cache, CacheManager
 from llm_gateway.configuration import kind_of, security_level_of
 from llm_gateway.conversation_memory import ConversationMemory, ConversationStore
 from llm_gateway.core.addresses import is_local_host
 from llm_gateway.core.clock import Clock
+from llm_gateway.core.counters import Counters
 from llm_gateway.core.errors import ConfigurationError
 from llm_gateway.core.exchange import Next
 from llm_gateway.core.routing import Destination
@@ -23,10 +28,17 @@ from llm_gateway.core.settings import ProviderSettings, Settings
 from llm_gateway.core.wire import Provider
 from llm_gateway.detectors.check import self_test
 from llm_gateway.detectors.inspector import Inspector
+from llm_gateway.identity.admin_token import admin_token
+from llm_gateway.identity.key_store import KeyStore
+from llm_gateway.ledger.books import Ledger
+from llm_gateway.ledger.budgets import Budget, of_key
+from llm_gateway.ledger.desk import Desk
 from llm_gateway.metrics_collector import MetricsCollector
 from llm_gateway.pipeline import Stage, compose
 from llm_gateway.provider_router import ProviderRouter
+from llm_gateway.rate_limiter import RateLimiter
 from llm_gateway.security_filter import SecurityFilter
+from llm_gateway.stores.responses import ResponseStore
 from llm_gateway.transport import Transport
 
 
@@ -56,6 +68,14 @@ class Shared:
     transport: Transport
     metrics: MetricsCollector
     conversations: ConversationStore
+    keys: KeyStore
+    counters: Counters
+    run: str
+    """A random name of this process."""
+    cache: Cache
+    responses: ResponseStore
+    ledger: Ledger
+    trail: AuditTrail
 
 
 def upstream(name: str, settings: ProviderSettings) -> Upstream:
@@ -112,14 +132,43 @@ class Gateway:
         inspector = Inspector(security.sensitive_keywords, security.rules, security.sensitivity_threshold)
         self.unflagged = self_test(inspector)
         """Planted secrets that the detector missed; with any, only providers of the highest level are served."""
-        self.authenticator = Authenticator()
+        admin = admin_token(settings.auth.admin_token.get_secret_value(), Path(settings.server.data_dir))
+        self.audit = audit = AuditLog(shared.trail, settings.audit, shared.clock)
+        self.authenticator = Authenticator(settings.auth, admin, shared.keys, shared.clock)
         self.security_filter = SecurityFilter(security, (found.destination for found in usable), inspector, trusted=not self.unflagged)
-        self.router: ProviderRouter = ProviderRouter(settings, self.upstreams, shared, before.router if before else None)
+        self.limiter = limiter = RateLimiter(settings, shared.counters, shared.clock, shared.run)
+        self.keeper = keeper = BudgetKeeper(settings, shared.ledger, lambda: self.router, self._key_budget)
+        self.desk = Desk(shared.ledger, lambda: keeper.book, keeper.budgets_of, tracks=keeper.tracks)
+        self.router: ProviderRouter = ProviderRouter(
+            settings,
+            self.upstreams,
+            shared,
+            before.router if before else None,
+            before_attempt=audit.before_attempt,
+            limited=limiter.limited,
+            admit=limiter.admit,
+            afford=keeper.afford,
+        )
         self.memory = ConversationMemory(shared.conversations, shared.clock, self.router.history_tokens)
+        self.cache = CacheManager(settings, shared.cache, self.router.meant, self.security_filter.is_sensitive)
         order: tuple[Stage, ...] = (
             shared.metrics,
+            audit,
             self.authenticator,
             self.memory,
+            self.limiter,
+            self.keeper,
             self.security_filter,
+            self.cache,
         )
         self.way: Next = compose(order, self.router)
+        self.judging: Next = compose(
+            [stage for stage in order[: order.index(self.security_filter)] if stage is not keeper], self.security_filter.judge_only
+        )
+        """The way of what is to be judged and sent nowhere."""
+
+    def _key_budget(self, key_id: str) -> Budget | None:
+        key = self.authenticator.key(key_id)
+        if key is None or key.grant.budget_usd is None:
+            return None
+        return of_key(key_id, key.grant.budget_usd, key.grant.budget_period)

@@ -3,17 +3,33 @@
 from os import urandom
 from typing import Literal, Protocol
 
+import msgspec
+import structlog
+
 from llm_gateway import __version__
 from llm_gateway.api import documents as doc
+from llm_gateway.api.cache import CacheClearBody, CacheStatusDocument, cache_status_document
 from llm_gateway.api.call import STRATEGIES
+from llm_gateway.api.limits import ResetBody
 from llm_gateway.api.native_schema import ChatBody, chat_request
+from llm_gateway.audit.reading import TrailReader
+from llm_gateway.caching.store import StoreUnavailable
 from llm_gateway.core.clock import Clock
-from llm_gateway.core.errors import Internal, InvalidRequest, NotFound
-from llm_gateway.core.exchange import Credentials, Exchange
+from llm_gateway.core.errors import Internal, InvalidRequest, NotFound, Overloaded
+from llm_gateway.core.exchange import Caller, Credentials, Exchange, Next
 from llm_gateway.core.findings import Sensitivity
 from llm_gateway.core.ids import correlation_id
 from llm_gateway.core.pricing import PICO_PER_USD
+from llm_gateway.core.routing import Target
+from llm_gateway.core.types import Json, Request
 from llm_gateway.gateway import Gateway, Upstream, is_local
+from llm_gateway.identity.keys import Grant, Key
+from llm_gateway.ledger.desk import Desk
+from llm_gateway.rate_limiter import CallerLimits
+from llm_gateway.stores.responses import ResponseStore
+
+_log = structlog.get_logger(__name__)
+_object_decoder = msgspec.json.Decoder(dict[str, Json])
 
 _HEALTH: dict[str, Literal["healthy", "degraded", "unhealthy", "unconfigured"]] = {
     "available": "healthy",
@@ -38,10 +54,56 @@ class Overview:
 
     def __init__(self, running: Running) -> None:
         self._running = running
+        self.clock = running.clock
 
     @property
     def _gateway(self) -> Gateway:
         return self._running.gateway
+
+    @property
+    def desk(self) -> Desk:
+        return self._gateway.desk
+
+    def sees_all_costs(self, caller: Caller) -> bool:
+        return caller.is_admin or self._gateway.authenticator.is_open
+
+    def identify(self, credentials: Credentials) -> Caller:
+        return self._gateway.authenticator.identify(credentials)
+
+    def identify_admin(self, credentials: Credentials) -> Caller:
+        return self._gateway.authenticator.identify_admin(credentials)
+
+    async def create_key(self, grant: Grant, by: Caller) -> tuple[str, Key]:
+        """Make a key that can do what it says: its providers and its tier are there."""
+        settings = self._gateway.settings
+        unknown = (grant.allowed_providers or frozenset()) - settings.providers.keys()
+        if unknown:
+            there = ", ".join(settings.providers)
+            raise InvalidRequest(f"allowed_providers: there is no {min(unknown)!r}; there are {there}", param="allowed_providers")
+        if grant.tier not in settings.rate_limiting:
+            raise InvalidRequest(f"tier: there is none of that name; there are {', '.join(settings.rate_limiting)}", param="tier")
+        await self._gateway.shared.trail.record("key.create", by, "", {"owner": grant.owner, "tier": grant.tier})
+        secret, key = await self._gateway.shared.keys.create(grant)
+        _log.info("an API key was made", key_id=key.id, owner=grant.owner, by=by.id)
+        return secret, key
+
+    async def keys(self, owner: str | None, after: str, limit: int) -> list[Key]:
+        """A page of the keys that were made; those of the configuration come before the first."""
+        gateway = self._gateway
+        made = await gateway.shared.keys.page(owner, after, limit)
+        configured = (entry.key for entry in gateway.authenticator.configured.values()) if not after else ()
+        return [gateway.shared.keys.with_use(key) for key in configured if owner in {None, key.grant.owner}] + made
+
+    async def revoke_key(self, key_id: str, by: Caller) -> Key:
+        """Take back a key that was made."""
+        await self._gateway.shared.trail.record("key.revoke", by, "", {"key_id": key_id})
+        key = await self._gateway.shared.keys.revoke(key_id)
+        _log.info("an API key was revoked", key_id=key.id, owner=key.grant.owner, by=by.id)
+        return key
+
+    def audit(self) -> TrailReader:
+        """The audit trail, to be searched and verified."""
+        return self._gateway.shared.trail.reader
 
     def max_body_bytes(self) -> int:
         return self._gateway.settings.server.max_body_bytes
@@ -66,6 +128,8 @@ class Overview:
     def detailed_health(self) -> doc.DetailedHealthDocument:
         gateway = self._gateway
         states = gateway.router.states()
+        active_users, granted = gateway.limiter.active_callers()
+        shared = gateway.shared.cache
         return doc.DetailedHealthDocument(
             service="healthy" if self.ready()[0] and not gateway.unflagged else "degraded",
             version=__version__,
@@ -79,6 +143,14 @@ class Overview:
                 )
                 for state in states
             },
+            cache=doc.CacheHealth(
+                status=gateway.cache.state, total_entries=shared.store.size[0], total_size_mb=round(shared.store.size[1] / 1e6, 3)
+            ),
+            rate_limiter=doc.LimiterHealth(
+                status="healthy" if gateway.shared.counters.is_whole else "degraded",
+                active_users=active_users,
+                global_requests_last_minute=granted,
+            ),
             security={
                 "self_test": "passed" if not gateway.unflagged else f"failed: {len(gateway.unflagged)} planted secrets were not flagged",
                 "policy_version": gateway.security_filter.policy_version,
@@ -125,8 +197,47 @@ class Overview:
             )
         return doc.ModelsDocument(models=models, aliases=gateway.settings.aliases)
 
+    @property
+    def judging(self) -> Next:
+        return self._gateway.judging
+
+    @property
+    def responses(self) -> ResponseStore:
+        return self._gateway.shared.responses
+
+    async def judge(self, request: Request) -> Sensitivity:
+        return await self._gateway.security_filter.judged(request)
+
+    def protocol_of(self, provider: str) -> str:
+        found = self._gateway.upstreams.get(provider)
+        return found.provider.protocol if found is not None and found.provider is not None else ""
+
+    def sent_fields(self, target: Target, request: Request) -> frozenset[str]:
+        """What the target's translation puts on the wire, by name; nothing is sent."""
+        found = self._gateway.upstreams.get(target.provider)
+        if found is None or found.provider is None:
+            return frozenset()
+        return frozenset(_object_decoder.decode(found.provider.encode(request, target.model, self._running.clock.wall_s()).body))
+
     def metrics(self) -> doc.MetricsDocument:
         return doc.MetricsDocument(**self._gateway.shared.metrics.summary())
+
+    async def limit_status(self, credentials: Credentials) -> doc.LimitStatusDocument:
+        """Where a caller stands; an administrator may ask for anybody."""
+        caller = self._gateway.authenticator.identify(credentials)
+        if caller.is_admin and credentials.user_id:
+            caller = Caller(credentials.user_id)
+        return _limit_status(await self._gateway.limiter.status(caller))
+
+    async def reset_limits(self, asked: ResetBody) -> list[str]:
+        """Forget what the named accounts have counted."""
+        named = {"caller": asked.user_id, "key": asked.key_id, "provider": asked.provider, "model": asked.model}
+        limiter = self._gateway.limiter
+        reset = [await limiter.reset(kind, name) for kind, name in named.items() if name]
+        reset += [await limiter.reset("overall")] if asked.overall else []
+        if not reset:
+            raise InvalidRequest("expected one of user_id, key_id, provider, model, overall: whose limits to reset", param="user_id")
+        return reset
 
     async def explain(self, body: ChatBody, credentials: Credentials, strategy: str | None) -> doc.ExplainDocument:
         """What would happen to a request: judged and ranked like one that is sent, and nothing leaves or is stored."""
@@ -166,11 +277,44 @@ class Overview:
                 for candidate in decision.ranked
             ],
             rejected=[doc.RejectionDocument(provider=no.provider, code=no.code, reason=no.reason) for no in decision.rejected],
+            cache=await self._forecast(exchange),
+            limits=_limit_status(await gateway.limiter.status(exchange.caller)),
             strategy=decision.strategy,
             reason=decision.reason,
             policy_version=exchange.clearance.policy_version,
             correlation_id=exchange.correlation_id,
         )
+
+    async def _forecast(self, exchange: Exchange) -> doc.CacheForecast:
+        cache = self._gateway.cache
+        if not cache.is_cacheable(exchange):
+            return doc.CacheForecast(state="bypass", key=None)
+        name = cache.name_of(exchange)
+        return doc.CacheForecast(state="hit" if await cache.has(name) else "miss", key=name)
+
+    async def cache_status(self, credentials: Credentials) -> CacheStatusDocument:
+        """How the cache fares, as far as it is the asker's to see."""
+        gateway = self._gateway
+        try:
+            found = await gateway.shared.cache.status(self._tenant(credentials))
+        except StoreUnavailable:
+            raise _cache_away() from None
+        return cache_status_document(found, gateway.cache)
+
+    async def clear_cache(self, asked: CacheClearBody, credentials: Credentials) -> int:
+        """Clear entries, as far as they are the asker's to clear."""
+        caller = self._gateway.authenticator.identify(credentials)
+        try:
+            cleared = await self._gateway.shared.cache.clear(asked.pattern, asked.user_id, self._tenant(credentials))
+        except StoreUnavailable:
+            raise _cache_away() from None
+        _log.info("cache entries were cleared", entries=cleared, by=caller.id)
+        return cleared
+
+    def _tenant(self, credentials: Credentials) -> str | None:
+        """The owner whose matters the asker may see; None: everybody's, for administrators and where there are no keys."""
+        caller = self._gateway.authenticator.identify(credentials)
+        return caller.owner if caller.key_id and not caller.is_admin else None
 
     async def conversation(self, conversation_id: str, credentials: Credentials) -> doc.ConversationDocument:
         """A conversation, to its owner."""
@@ -201,6 +345,30 @@ class Overview:
         """Erase a conversation, for its owner."""
         caller = self._gateway.authenticator.identify(credentials)
         await self._gateway.shared.conversations.erase(conversation_id, None if caller.is_admin else caller.id)
+
+
+def _limit_status(found: CallerLimits) -> doc.LimitStatusDocument:
+    gauge, rules = found.gauge, found.rules
+
+    def window(limit: int, used: int, seconds: int, free_us: int) -> doc.WindowDocument:
+        remaining = max(0, limit - used)
+        return doc.WindowDocument(limit=limit, used=used, remaining=remaining, window_seconds=seconds, resets_in=free_us / 1_000_000)
+
+    burst, minute, hour = (window(*each) for each in zip(rules.requests, gauge.counts, (1, 60, 3600), gauge.frees_us, strict=True))
+    return doc.LimitStatusDocument(
+        user_id=found.who,
+        tier=found.tier,
+        burst=burst,
+        requests_per_minute=minute,
+        requests_per_hour=hour,
+        tokens_per_minute=window(rules.tokens, gauge.used + gauge.held, 60, gauge.tokens_free_us),
+        tokens_held=gauge.held,
+        cooldown_seconds=gauge.cooldown_us / 1_000_000,
+    )
+
+
+def _cache_away() -> Overloaded:
+    return Overloaded("the store of the cache does not answer", code="cache_unavailable", retry_after_s=1)
 
 
 def _capabilities(upstream: Upstream) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Final, NoReturn, Protocol
 from llm_gateway.core.clearance import Clearance, WireBytes, probe_wire
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import (
+    BudgetExceeded,
     Internal,
     InvalidRequest,
     LLMGatewayError,
@@ -20,6 +21,7 @@ from llm_gateway.core.errors import (
     Overloaded,
     ProviderError,
     ProviderTimeout,
+    RateLimited,
 )
 from llm_gateway.core.exchange import Exchange, Next, Reply
 from llm_gateway.core.models import ModelFacts
@@ -30,12 +32,13 @@ from llm_gateway.core.settings import Settings
 from llm_gateway.core.tokens import estimate_input_tokens
 from llm_gateway.core.types import ChatRequest, Request
 from llm_gateway.routing.calls import Call, most_telling
-from llm_gateway.routing.candidates import Decider, Limited, Moment
+from llm_gateway.routing.candidates import Decider, Limited, Moment, needs_of
 from llm_gateway.routing.health import KEY_REFUSED, Admission
+from llm_gateway.routing.recent import RecentDecisions, rounded
 from llm_gateway.routing.retries import backoff_s
 from llm_gateway.routing.seats import Roster, Seat, Upstream
 from llm_gateway.routing.states import ProviderState, can_answer, state_of
-from llm_gateway.routing.streaming import Body, Live, Ready, beginning
+from llm_gateway.routing.streaming import Body, Live, beginning
 from llm_gateway.strategies.balanced import Balanced
 from llm_gateway.strategies.cost import Cost
 from llm_gateway.strategies.latency import Latency
@@ -58,6 +61,10 @@ ANSWER_TOKENS: Final = 1_024
 
 BeforeAttempt = Callable[[Exchange, Attempt], Awaitable[None]]
 """Called before an attempt's bytes leave; what it raises ends the call with nothing sent."""
+Admit = Callable[[Exchange, Target], Awaitable[None]]
+"""Called before an attempt is made of a target; RateLimited says that it is another's turn."""
+Afford = Callable[[Exchange, Attempt, Price | None], Awaitable[None]]
+"""Called before an attempt is made, with its price; BudgetExceeded says that it is too dear, and another's turn."""
 
 
 class Answering(Body, Protocol):
@@ -88,7 +95,8 @@ class Ports(Protocol):
 class ProviderRouter:
     """The stage. One for each configuration; `before` is the one it replaces, whose knowledge of unchanged providers it takes over.
 
-    `uniform` gives random numbers in [0, 1), `sleep` waits, `limited` says how long a provider's own limit lasts yet.
+    `uniform` gives random numbers in [0, 1), `sleep` waits, `limited` says how long a provider's own limit lasts yet, as far as that is
+    known at once, `admit` counts an attempt against it, and `afford` holds the money for one.
     """
 
     def __init__(
@@ -100,6 +108,8 @@ class ProviderRouter:
         *,
         before_attempt: BeforeAttempt | None = None,
         limited: Limited | None = None,
+        admit: Admit | None = None,
+        afford: Afford | None = None,
         uniform: Callable[[], float] = random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -110,7 +120,10 @@ class ProviderRouter:
         self._door = ports.transport
         self._roster: Roster = Roster(settings, upstreams, before._roster if before is not None else None)
         self._decider = Decider(self._roster, limited)
+        self._recent = RecentDecisions(self._roster.tokens_that_fit())
         self._before_attempt = before_attempt
+        self._admit = admit
+        self._afford = afford
         self._uniform = uniform
         self._sleep = sleep
         self._turn: int = before._turn if before is not None else 0
@@ -140,7 +153,7 @@ class ProviderRouter:
         if clearance is None:
             raise Internal("a request reached the router without a clearance")
         strategy = self._strategy(exchange.strategy)
-        decision = self._decider.decide(exchange.request, clearance, strategy, self._moment(), explain=False)
+        decision = self._recent_or_new(exchange.request, clearance, strategy)
         self._turn += 1
         exchange.decision = decision
         if not decision.ranked:
@@ -155,8 +168,21 @@ class ProviderRouter:
                 break
         self._give_up(decision, failures)
 
+    def _recent_or_new(self, request: Request, clearance: Clearance, strategy: Strategy) -> Decision:
+        needs = rounded(needs_of(request))
+        key = self._recent.key(request, needs, clearance, strategy.name)
+        moment = self._moment()
+        decision = self._recent.get(key, moment.monotonic_s)
+        if decision is None:
+            decision = self._decider.decide(request, clearance, strategy, moment, needs=None if key is None else needs, explain=False)
+            self._recent.put(key, decision, moment.monotonic_s)
+        return decision
+
     def _give_up(self, decision: Decision, failures: list[LLMGatewayError]) -> NoReturn:
         telling = most_telling(failures)
+        if isinstance(telling, RateLimited):  # the limit that ends first is the one to wait for
+            waits = [failure.retry_after_s for failure in failures if failure.retry_after_s is not None]
+            telling.retry_after_s = min(waits, default=None)
         if telling is not None:
             raise telling
         error = self._decider.refusal(decision, self._moment())
@@ -182,10 +208,12 @@ class ProviderRouter:
                 seat.budget.earn()
             try:
                 return await self._send(call)
-            except InvalidRequest as error:  # its wire cannot say it; another's may
+            # Its wire cannot say it, it is at our limit, or it is too dear: another's turn.
+            except (InvalidRequest, RateLimited, BudgetExceeded) as error:
                 failures.append(error)
                 return None
             except ProviderError as error:
+                self._recent.forget()
                 failures.append(error)
                 wait_s = self._again_in_s(error, call, retry, bool(others))
                 if wait_s is None:
@@ -235,6 +263,10 @@ class ProviderRouter:
         assert clearance is not None
         try:
             wire = clearance.wire(request, seat.provider, call.candidate.target.model, self._clock.wall_s())
+            if self._afford is not None:
+                await self._afford(exchange, call.attempt, self._price(call))
+            if self._admit is not None:
+                await self._admit(exchange, call.candidate.target)
             exchange.attempts.append(call.attempt)
             if self._before_attempt is not None:
                 await self._before_attempt(exchange, call.attempt)
@@ -274,6 +306,7 @@ class ProviderRouter:
         finally:
             now_s = self._clock.monotonic_s()
             call.waited(now_s - sent_s)
+        call.exchange.upstream_headers = headers
         if not 200 <= status < 300:
             raise seat.provider.error(status, headers, body)
         call.attempt.upstream_status = status
@@ -285,7 +318,7 @@ class ProviderRouter:
         call.answered(now_s)
         call.account(self._price(call), whole=True)
         call.end_ok(now_s, streamed=False)
-        return Reply(Ready(chunks))
+        return Reply(chunks)
 
     async def _stream(self, call: Call, wire: WireBytes, deadlines: Deadlines, sent_s: float) -> Reply:
         seat = call.seat
@@ -294,6 +327,7 @@ class ProviderRouter:
         finally:
             call.waited(self._clock.monotonic_s() - sent_s)
         call.attempt.upstream_status = response.status
+        call.exchange.upstream_headers = response.headers
         try:
             if not 200 <= response.status < 300:
                 raise seat.provider.error(response.status, response.headers, await beginning(response, MAX_ERROR_BODY_BYTES))
@@ -319,6 +353,7 @@ class ProviderRouter:
         """
         results = await asyncio.gather(*map(self._probe, self._roster.seats), return_exceptions=True)
         self._decider.names.forget()
+        self._recent.forget()
         faults = [result for result in results if isinstance(result, Exception)]
         if faults:
             raise ExceptionGroup("health checks failed inside the gateway", faults)
@@ -363,6 +398,35 @@ class ProviderRouter:
         """What is known of one of `models()`, and its price now."""
         price = self._roster.prices.price_of(target.provider, target.model, self._clock.wall_s())
         return self._roster.by_name[target.provider].course(target.model).facts, price
+
+    def meant(self, request: Request) -> Target:
+        """The provider and model that a request's names mean, aliases and default models resolved; "" where they leave it open.
+
+        Raises:
+            UnknownProvider, UnknownModel, InvalidRequest: what was asked for does not exist.
+        """
+        wish = self._decider.names.wish(request.provider, request.model)
+        seat = self._roster.by_name.get(wish.provider)
+        model = wish.model or (seat.default_model(embeddings=not isinstance(request, ChatRequest)) if seat is not None else "")
+        return Target(wish.provider, model)
+
+    def prices_asked(self, request: Request) -> list[Price | None]:
+        """The prices of what a request could be sent to, as far as its `provider` and `model` tell; policy and health are not asked.
+
+        Raises:
+            UnknownProvider, UnknownModel, InvalidRequest: what was asked for does not exist.
+        """
+        wish = self._decider.names.wish(request.provider, request.model)
+        embeddings = not isinstance(request, ChatRequest)
+        prices: list[Price | None] = []
+        for seat in self._roster.seats:
+            is_asked = seat.name == wish.provider
+            if not is_asked and ((wish.provider and not self._rules.explicit_fallback) or (wish.model and seat.name not in wish.serving)):
+                continue
+            model = wish.model or seat.default_model(embeddings=embeddings)
+            if model:
+                prices.append(self._roster.prices.price_of(seat.name, model, self._clock.wall_s()))
+        return prices
 
     def history_tokens(self, request: ChatRequest) -> int:
         """How many tokens of history may be sent with `request`, so that it fits whichever provider it may go to.

@@ -8,7 +8,7 @@ What cannot be judged counts as sensitive: a detector that fails or takes too lo
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import msgspec
 import structlog
@@ -67,7 +67,7 @@ class SecurityFilter:
         reply = await call_next(exchange)
         # Scanned before values are put back: what a placeholder stands for was never with the provider.
         if exchange.conversation_id is not None and not exchange.tainted:
-            reply.through(AnswerScan(exchange, self._is_sensitive))
+            reply.through(AnswerScan(exchange, self.is_sensitive))
         if vault is not None:
             reply.through(Restorer(vault))
         return reply
@@ -81,11 +81,11 @@ class SecurityFilter:
         Raises:
             SensitiveContentBlocked: the policy of a kind that was found says `block`.
         """
-        sensitivity = await self._judged(exchange.request)
+        sensitivity = await self.judged(exchange.request)
         vault = None
         if self._redacts and any(self._policy_of(kind).action == "redact" for kind in sensitivity.kinds):
             exchange.request, vault = redacted(exchange.request, self._to_redact, (text for _, text in extract(exchange.request).strings))
-            sensitivity = await self._judged(exchange.request)
+            sensitivity = await self.judged(exchange.request)
         exchange.sensitivity = sensitivity
         blocked = [kind for kind in sensitivity.kinds if self._policy_of(kind).action == "block"] if sensitivity.sensitive else []
         if blocked:
@@ -93,7 +93,8 @@ class SecurityFilter:
         level = self._level(exchange, sensitivity)
         confined = sensitivity.sensitive or exchange.tainted
         places = self._confined[level] if confined else self._eligible[level]
-        exchange.clearance = seal(exchange.request, places, self.policy_version)
+        caller = exchange.caller
+        exchange.clearance = seal(exchange.request, places, self.policy_version, caller.allowed_providers, caller.allowed_models)
         return vault
 
     def _level(self, exchange: Exchange, sensitivity: Sensitivity) -> SecurityLevel:
@@ -112,7 +113,8 @@ class SecurityFilter:
             levels.append(self._settings.callers.get(exchange.caller.id, SecurityLevel.LOW))
         return max(levels, key=lambda level: level.rank)
 
-    async def _judged(self, request: Request) -> Sensitivity:
+    async def judged(self, request: Request) -> Sensitivity:
+        """The verdict on a request; nothing is sealed, and no policy is acted upon."""
         if not self._settings.auto_classification:
             return Sensitivity(1.0, True, failed="classification is switched off")
         try:
@@ -127,6 +129,11 @@ class SecurityFilter:
             _log.exception("the detector failed; the request counts as sensitive")
             return Sensitivity(1.0, True, failed="the detector failed")
 
+    async def judge_only(self, exchange: Exchange) -> Reply:
+        """Note the verdict on the exchange's request; the reply says nothing."""
+        exchange.sensitivity = await self.judged(exchange.request)
+        return Reply(_nothing())
+
     def _judge(self, extraction: Extraction) -> Sensitivity:
         verdict = self._inspector.judge(extraction.strings)
         unreadable = extraction.unreadable if self._settings.unreadable_parts == "sensitive" else ()
@@ -136,7 +143,8 @@ class SecurityFilter:
         findings += [Finding(f"{UNREADABLE}.{part.kind}", part.place, 1.0, UNREADABLE) for part in unreadable]
         return combined(findings, self._settings.sensitivity_threshold)
 
-    def _is_sensitive(self, text: str) -> bool:
+    def is_sensitive(self, text: str) -> bool:
+        """Whether an answer is sensitive; one that cannot be judged is."""
         try:
             return self._judge(Extraction([("/answer", text)], ())).sensitive
         except Exception:  # as above: what cannot be judged counts as sensitive
@@ -158,6 +166,12 @@ class SecurityFilter:
 
 def _policy(policy: str | KindPolicy) -> KindPolicy:
     return policy if isinstance(policy, KindPolicy) else KindPolicy.model_validate({"action": policy})
+
+
+async def _nothing() -> AsyncIterator[Chunk]:
+    no_chunks: tuple[Chunk, ...] = ()
+    for chunk in no_chunks:
+        yield chunk
 
 
 class AnswerScan:

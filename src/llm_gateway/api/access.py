@@ -87,6 +87,8 @@ ROUTES: Final[dict[tuple[str, str], Access]] = {
     ("POST", "/admin/budgets"): Access.ADMIN,
     ("PATCH", "/admin/budgets/{name}"): Access.ADMIN,
     ("DELETE", "/admin/budgets/{name}"): Access.ADMIN,
+    ("GET", "/audit"): Access.ADMIN,
+    ("GET", "/audit/verify"): Access.ADMIN,
     ("POST", "/admin/keys"): Access.ADMIN,
     ("GET", "/admin/keys"): Access.ADMIN,
     ("DELETE", "/admin/keys/{key_id}"): Access.ADMIN,

@@ -15,6 +15,9 @@ Headers = list[tuple[bytes, bytes]]
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+SSE_COMMENT = b": keep-alive\n\n"
+"""An event that says nothing: it breaks a stream's silence."""
 
 
 class LostCallback(Protocol):

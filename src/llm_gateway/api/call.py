@@ -1,6 +1,7 @@
 """One model call over HTTP: what every ingress does alike, whatever its dialect."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from os import urandom
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -8,27 +9,27 @@ from typing import Any, Protocol, Self, TypeVar
 import msgspec
 import structlog
 
-from llm_gateway.api.asgi import Handler, Headers, LostCallback, Receive, Scope, Send, check_depth, header, read_body, respond
-from llm_gateway.api.errors import error_body, error_headers, invalid_body
+from llm_gateway.api.asgi import CallerWatch, Handler, Headers, LostCallback, Receive, Scope, Send, check_depth, header, read_body, respond
+from llm_gateway.api.credentials import credentials_of
+from llm_gateway.api.errors import invalid_body
 from llm_gateway.core.clock import Clock
-from llm_gateway.core.errors import ClientClosedRequest, InvalidRequest, LLMGatewayError
-from llm_gateway.core.exchange import Credentials, Exchange, Next
+from llm_gateway.core.errors import ClientClosedRequest, Internal, InvalidRequest, LLMGatewayError, Overloaded
+from llm_gateway.core.exchange import Exchange, Next
 from llm_gateway.core.ids import correlation_id
 from llm_gateway.core.settings import ServerSettings
-from llm_gateway.core.types import Chunk, Request, SecurityLevel
+from llm_gateway.core.types import Chunk, JsonObject, Request, SecurityLevel
 
 _log = structlog.get_logger(__name__)
-_EVENT_STREAM: Headers = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-]
+_UNBUFFERED: Headers = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
 KEEP_ALIVE_S = 15.0
 LEVELS = tuple(level.value for level in SecurityLevel)
 STRATEGIES = ("balanced", "cost", "latency", "quality", "priority", "round_robin")
 BodyType = TypeVar("BodyType", bound=msgspec.Struct)
-
-__all__ = ["Call", "Calls", "Ending", "Handler", "KeepAlive", "run"]
+_object_decoder = msgspec.json.Decoder(JsonObject)
+EXCHANGE = "llm_gateway.exchange"
+"""Where a scope holds the exchange of its call, for what stands around the handlers."""
+REFUSAL = "llm_gateway.refusal"
+"""Where a scope holds an error that was found before its handler was asked: the handler tells it in its dialect."""
 
 
 class Calls(Protocol):
@@ -38,6 +39,37 @@ class Calls(Protocol):
     def server(self) -> ServerSettings: ...
     @property
     def way(self) -> Next: ...
+
+
+class Dialect(Protocol):
+    """How an ingress says what every ingress has to say: errors, as a response and inside a stream, and a stream's frame.
+
+    `stream_type` is the content type of its streams, `keep_alive` what it sends into a stream's silence (empty: nothing may
+    be sent), `request_id` the header where its clients look for the correlation id (empty: none beside `X-Correlation-Id`).
+    """
+
+    @property
+    def stream_type(self) -> bytes: ...
+    @property
+    def keep_alive(self) -> bytes: ...
+    @property
+    def request_id(self) -> bytes: ...
+
+    def error_status(self, failure: LLMGatewayError) -> int:
+        """The HTTP status of a failure."""
+        ...
+
+    def error_headers(self, failure: LLMGatewayError) -> Headers:
+        """A fresh list: the content type, and what its clients read to know whether and when to try again."""
+        ...
+
+    def error_body(self, failure: LLMGatewayError, correlation_id: str) -> bytes:
+        """The whole body of a failure's response."""
+        ...
+
+    def error_event(self, failure: LLMGatewayError, correlation_id: str) -> bytes:
+        """A failure as the last bytes of a stream that has begun."""
+        ...
 
 
 def minimum_level(asked: str | None) -> SecurityLevel | None:
@@ -54,23 +86,36 @@ def minimum_level(asked: str | None) -> SecurityLevel | None:
 
 
 class Call:
-    """One HTTP request on a model-call path, and its response."""
+    """One HTTP request on a model-call path, and its response in `dialect`."""
 
-    __slots__ = ("_accepted_s", "_clock", "_path_ms", "_started", "calls", "connection", "correlation_id", "receive", "scope", "send")
+    __slots__ = (
+        "_accepted_s", "_clock", "_exchange", "_started", "calls", "connection", "correlation_id", "dialect", "receive", "scope", "send",
+    )  # fmt: skip
 
-    def __init__(self, calls: Calls, clock: Clock, scope: Scope, receive: Receive, send: Send) -> None:
-        self.calls = calls
+    def __init__(self, ingress: "Ingress", scope: Scope, receive: Receive, send: Send) -> None:
+        clock = ingress.clock
+        self.calls = ingress.calls
         self._clock = clock
+        self.dialect = ingress.dialect
         self.scope = scope
         self.receive = receive
         self.send = send
+        self._exchange: Exchange | None = None
         self.connection: LostCallback | None = scope.get("extensions", {}).get("llm_gateway.connection")
         self._accepted_s = self.connection.accepted_s if self.connection is not None else clock.monotonic_s()
         self.correlation_id = correlation_id(header(scope, b"x-correlation-id"), clock.wall_s(), urandom)
         self._started = False
 
+    @property
+    def started(self) -> bool:
+        """Whether the caller has been sent anything: from then on a failure can only be an event."""
+        return self._started
+
     async def body(self) -> bytes:
         """The request's body, within the limits of the settings."""
+        if REFUSAL in self.scope:
+            refusal: LLMGatewayError = self.scope[REFUSAL]
+            raise refusal
         server = self.calls.server
         body = await read_body(self.scope, self.receive, server.max_body_bytes)
         check_depth(body, server.max_json_depth)
@@ -88,15 +133,26 @@ class Call:
         except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
             raise invalid_body(failure, body, fields) from None
 
+    async def json_object(self) -> JsonObject:
+        """The body as a JSON object of whatever fields.
+
+        Raises:
+            InvalidRequest: it is none.
+        """
+        body = await self.body()
+        try:
+            return _object_decoder.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
+            raise invalid_body(failure, body) from None
+        except RecursionError:
+            raise InvalidRequest("the body nests too deeply", code="malformed_json") from None
+
     def exchange(self, request: Request, ingress: str, user_id: str | None, *, force_refresh: bool) -> Exchange:
         """A fresh exchange for `request`, with what its headers say."""
-        client = self.scope.get("client")
-        authorization = header(self.scope, b"authorization") or ""
-        token = authorization[7:] if authorization[:7].lower() == "bearer " else header(self.scope, b"x-api-key") or ""
         exchange = Exchange(
             request,
             correlation_id=self.correlation_id,
-            credentials=Credentials(token, user_id or header(self.scope, b"x-user-id") or "", client[0] if client else ""),
+            credentials=credentials_of(self.scope, user_id),
             ingress=ingress,
             received_s=self._accepted_s,
             deadline_s=self._accepted_s + self.calls.server.request_timeout_s,
@@ -107,11 +163,12 @@ class Call:
             raise InvalidRequest(f"X-Gateway-Strategy: expected one of {', '.join(STRATEGIES)}", param="X-Gateway-Strategy")
         exchange.strategy = strategy
         exchange.minimum_level = minimum_level(header(self.scope, b"x-gateway-minimum-level"))
+        self._exchange = self.scope[EXCHANGE] = exchange
         return exchange
 
     def headers(self, exchange: Exchange) -> Headers:
         """The response headers of a model call."""
-        headers: Headers = [(b"x-correlation-id", self.correlation_id.encode()), (b"x-gateway-cache", exchange.cache_state.encode())]
+        headers = [*self._identity(), (b"x-gateway-cache", exchange.cache_state.encode())]
         if exchange.chosen is not None:
             target = exchange.chosen.target
             headers.append((b"x-gateway-provider", target.provider.encode("ascii", "replace")))
@@ -122,16 +179,27 @@ class Call:
             headers.append((name.encode(), value.encode()))
         return headers
 
+    def _identity(self) -> Headers:
+        name = self.correlation_id.encode()
+        other = self.dialect.request_id
+        return [(b"x-correlation-id", name), (other, name)] if other else [(b"x-correlation-id", name)]
+
     async def respond(self, exchange: Exchange, body: bytes) -> None:
         """A whole JSON answer."""
         self._started = True
         await respond(self.send, 200, [(b"content-type", b"application/json"), *self.headers(exchange)], body)
 
+    async def reply(self, body: bytes, status: int = 200) -> None:
+        """A whole JSON answer of a call that asks no model."""
+        self._started = True
+        await respond(self.send, status, [(b"content-type", b"application/json"), *self._identity()], body)
+
     async def start_stream(self, exchange: Exchange) -> None:
-        """Send the head of an event stream, once."""
+        """Send the head of a stream, once."""
         if not self._started:
             self._started = True
-            await self.send({"type": "http.response.start", "status": 200, "headers": [*_EVENT_STREAM, *self.headers(exchange)]})
+            headers = [(b"content-type", self.dialect.stream_type), *_UNBUFFERED, *self.headers(exchange)]
+            await self.send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def write(self, data: bytes) -> None:
         """The next bytes of a stream."""
@@ -145,13 +213,48 @@ class Call:
         """Tell the caller of a failure: as a response, or, where a stream has begun, as its last event."""
         if isinstance(failure, ClientClosedRequest):
             return
-        body = error_body(failure, self.correlation_id)
+        dialect = self.dialect
         if self._started:
-            await self.end_stream(b"data: " + body + b"\n\n")
+            await self.end_stream(dialect.error_event(failure, self.correlation_id))
             return
         self._started = True
-        headers = [*error_headers(failure), (b"x-correlation-id", self.correlation_id.encode())]
-        await respond(self.send, failure.http_status, headers, body)
+        headers = [*dialect.error_headers(failure), *self._identity()]
+        if self._exchange is not None:
+            headers += [(name.encode(), value.encode()) for name, value in self._exchange.headers.items()]
+        await respond(self.send, dialect.error_status(failure), headers, dialect.error_body(failure, self.correlation_id))
+
+
+Serve = Callable[[Call], Awaitable[None]]
+"""Serves one call; what it raises is told to the caller."""
+
+
+class Ingress(msgspec.Struct, frozen=True):
+    """What the handlers of one dialect share. `calls` is asked anew for each request, so a reload takes effect at once."""
+
+    calls: Calls
+    clock: Clock
+    dialect: Dialect
+
+    def handler(self, serve: Serve) -> Handler:
+        """An ASGI handler around `serve`: whatever goes wrong, the caller hears of it in the dialect."""
+
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            call = Call(self, scope, receive, send)
+            watch = CallerWatch(call.connection, receive)
+            try:
+                with watch:
+                    await serve(call)
+            except LLMGatewayError as failure:
+                await call.fail(failure)
+            except asyncio.CancelledError:
+                # Either the caller left, and there is nobody to tell, or the server is stopping.
+                if not watch.left:
+                    await call.fail(Overloaded("the gateway is shutting down", code="shutting_down", retry_after_s=1))
+            except Exception:
+                _log.exception("serving a request failed", correlation_id=call.correlation_id, path=scope["path"])
+                await call.fail(Internal("the gateway failed while serving this request"))
+
+        return handle
 
 
 class Ending:
@@ -176,11 +279,11 @@ async def run(way: Next, exchange: Exchange) -> list[Chunk]:
     """All chunks of an unstreamed answer, its ends done."""
     async with Ending(exchange):
         reply = await way(exchange)
-        return [chunk async for chunk in reply]
+        return await reply.collect()
 
 
 class KeepAlive:
-    """Sends a comment after every `KEEP_ALIVE_S` of silence on a stream, so that proxies between keep it open.
+    """Breaks every `KEEP_ALIVE_S` of silence on a stream in its dialect's way, so that proxies between keep it open.
 
     A silent wait for the first chunk counts: the head is sent early then, and a later failure becomes an event.
     """
@@ -217,7 +320,8 @@ class KeepAlive:
 
     async def _send(self) -> None:
         await self._call.start_stream(self._exchange)
-        await self._call.write(b": keep-alive\n\n")
+        if self._call.dialect.keep_alive:
+            await self._call.write(self._call.dialect.keep_alive)
 
 
 def accounting(exchange: Exchange) -> dict[str, Any]:

@@ -17,7 +17,8 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 {% for e in endpoints %}
 <section id="{{ e.anchor }}"><h2><b class="{{ e.method }}">{{ e.method }}</b> {{ e.path }}</h2><p>{{ e.summary }}</p>
 {% if e.fields %}<table><caption>Body (JSON)</caption><thead><tr><th>field</th><th>type</th><th></th></tr></thead><tbody>
-{% for f in e.fields %}<tr><td><code>{{ f.name }}</code>{% if f.required %} <em>required</em>{% endif %}</td><td>{{ f.type }}</td><td>{{ f.note }}</td></tr>{% endfor %}
+{% for f in e.fields %}<tr><td><code>{{ f.name }}</code>{% if f.required %} <em>required</em>{% endif %}</td>
+<td>{{ f.type }}</td><td>{{ f.note }}</td></tr>{% endfor %}
 </tbody></table>{% endif %}
 <pre><code>{{ e.curl }}</code></pre></section>
 {% endfor %}

@@ -69,11 +69,25 @@ class HealthDocument(Document):
     uptime: float = Field(description="Seconds.")
 
 
+class CacheHealth(Document):
+    status: Literal["healthy", "degraded", "disabled"] = Field(description="degraded: its store does not answer, every request is a miss.")
+    total_entries: int
+    total_size_mb: float
+
+
+class LimiterHealth(Document):
+    status: Literal["healthy", "degraded"] = Field(description="degraded: the shared store is away, this process grants its share.")
+    active_users: int = Field(description="Callers served by this process within a minute.")
+    global_requests_last_minute: int = Field(description="What they were granted.")
+
+
 class DetailedHealthDocument(Document):
     service: Literal["healthy", "degraded"]
     version: str
     uptime: float = Field(description="Seconds.")
     providers: dict[str, ProviderHealth]
+    cache: CacheHealth
+    rate_limiter: LimiterHealth
     security: dict[str, Any] = Field(description="The detector's self-test and the policy in force.")
     timestamp: float = Field(description="Unix seconds.")
 
@@ -145,6 +159,36 @@ class EligibleDocument(Document):
     origin: str
 
 
+class CacheForecast(Document):
+    """What the cache would do."""
+
+    state: Literal["hit", "miss", "bypass"]
+    key: str | None = Field(description="Name of the entry; null where the request is not one to cache.")
+
+
+class WindowDocument(Document):
+    """One limit. `limit` counts requests, or tokens for tokens_per_minute."""
+
+    limit: int
+    used: int = Field(description="Tokens that running calls hold are counted in.")
+    remaining: int
+    window_seconds: int
+    resets_in: float = Field(description="Seconds until the oldest of what is used leaves the window; 0: nothing is used.")
+
+
+class LimitStatusDocument(Document):
+    """Where a caller stands."""
+
+    user_id: str = Field(description="Who is counted: with API keys, the key's owner.")
+    tier: str
+    burst: WindowDocument
+    requests_per_minute: WindowDocument
+    requests_per_hour: WindowDocument
+    tokens_per_minute: WindowDocument
+    tokens_held: int = Field(description="Tokens reserved by calls that are running.")
+    cooldown_seconds: float = Field(description="Seconds until requests are served again; 0: they are.")
+
+
 class ExplainDocument(Document):
     """What would happen to a request, and why. Nothing was sent."""
 
@@ -152,6 +196,8 @@ class ExplainDocument(Document):
     eligible: list[EligibleDocument]
     ranked: list[CandidateDocument]
     rejected: list[RejectionDocument]
+    cache: CacheForecast
+    limits: LimitStatusDocument = Field(description="Where the caller stands; this question counts for nothing.")
     strategy: str
     reason: str
     policy_version: str

@@ -5,8 +5,8 @@ import re
 
 import msgspec
 
-from llm_gateway.api.asgi import JSON, Headers, malformed_json
-from llm_gateway.core.errors import InvalidRequest, LLMGatewayError
+from llm_gateway.api.asgi import EVENT_STREAM, JSON, SSE_COMMENT, Headers, malformed_json
+from llm_gateway.core.errors import InvalidRequest, LLMGatewayError, Unauthenticated
 
 _encode = msgspec.json.Encoder().encode
 
@@ -22,11 +22,33 @@ def error_body(failure: LLMGatewayError, correlation_id: str) -> bytes:
 
 
 def error_headers(failure: LLMGatewayError) -> Headers:
-    """Content type, and `Retry-After` (whole seconds, rounded up) where a retry makes sense."""
+    """Content type, `Retry-After` (whole seconds, rounded up) where a retry makes sense, and how to identify oneself (RFC 9110, 11.6.1)."""
     headers: Headers = [JSON]
+    if isinstance(failure, Unauthenticated):
+        headers.append((b"www-authenticate", b"Bearer"))
     if failure.retry_after_s is not None:
         headers.append((b"retry-after", str(max(0, math.ceil(failure.retry_after_s))).encode()))
     return headers
+
+
+class NativeDialect:
+    """The native API's way to say what every ingress says (`api.call.Dialect`)."""
+
+    stream_type = EVENT_STREAM
+    keep_alive = SSE_COMMENT
+    request_id = b""
+
+    def error_status(self, failure: LLMGatewayError) -> int:
+        return failure.http_status
+
+    def error_headers(self, failure: LLMGatewayError) -> Headers:
+        return error_headers(failure)
+
+    def error_body(self, failure: LLMGatewayError, correlation_id: str) -> bytes:
+        return error_body(failure, correlation_id)
+
+    def error_event(self, failure: LLMGatewayError, correlation_id: str) -> bytes:
+        return b"data: " + error_body(failure, correlation_id) + b"\n\n"
 
 
 _AT = re.compile(r" - at `([^`]*)`$")
@@ -55,7 +77,15 @@ def invalid_body(failure: msgspec.MsgspecError | UnicodeDecodeError, body: bytes
     return InvalidRequest(f"{name}: {_in_json_words(reason)}", param=name, code="invalid_value")
 
 
-_WORDS = {"str": "text", "int": "an integer", "float": "a number", "bool": "true or false", "null": "null", "object": "an object", "array": "a list"}
+_WORDS = {
+    "str": "text",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+    "object": "an object",
+    "array": "a list",
+}
 _TYPES = re.compile(r"`([a-z| ]+)`")
 
 

@@ -10,9 +10,17 @@ from starlette.exceptions import HTTPException
 
 from llm_gateway import __version__
 from llm_gateway.api import documents as doc
+from llm_gateway.api.access import require_admin
+from llm_gateway.api.admin import Keys, admin_router
 from llm_gateway.api.asgi import check_depth
+from llm_gateway.api.audit import AuditView, audit_router
+from llm_gateway.api.budgets import budgets_router
+from llm_gateway.api.cache import CacheView, cache_router
+from llm_gateway.api.costs import Books, costs_router
+from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.docs_page import STYLE, docs_page
 from llm_gateway.api.errors import error_body, error_headers, invalid_body
+from llm_gateway.api.limits import Limits, limits_router
 from llm_gateway.api.native_schema import ChatBody
 from llm_gateway.api.openapi import with_model_calls
 from llm_gateway.core.errors import Internal, InvalidRequest, LLMGatewayError, NotFound, RequestTooLarge
@@ -21,7 +29,7 @@ from llm_gateway.core.exchange import Credentials
 _chat_decoder = msgspec.json.Decoder(ChatBody)
 
 
-class View(Protocol):
+class View(Keys, Limits, CacheView, Books, AuditView, Protocol):
     """What these endpoints show of the gateway; asked anew for each request."""
 
     def health(self) -> doc.HealthDocument: ...
@@ -41,6 +49,16 @@ def management_app(view: View) -> FastAPI:
     """The FastAPI application that serves them."""
     app = FastAPI(title="LLM Gateway", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(_routes(view, app))
+    app.include_router(admin_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
+    app.include_router(
+        limits_router(view, require_admin), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}}
+    )
+    app.include_router(costs_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
+    app.include_router(budgets_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
+    app.include_router(
+        audit_router(view, require_admin), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}}
+    )
+    app.include_router(cache_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
     app.add_exception_handler(LLMGatewayError, _on_gateway_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
@@ -87,16 +105,16 @@ def _routes(view: View, app: FastAPI) -> APIRouter:
             asked = _chat_decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
             raise invalid_body(failure, body, ChatBody.__struct_fields__) from None
-        credentials = _credentials(request, asked.user_id)
+        credentials = credentials_of(request.scope, asked.user_id)
         return await view.explain(asked, credentials, request.headers.get("x-gateway-strategy"))
 
     @routes.get("/conversations/{conversation_id}", summary="Read a conversation (its owner)")
     async def conversation(conversation_id: str, request: Request, user_id: str | None = None) -> doc.ConversationDocument:
-        return await view.conversation(conversation_id, _credentials(request, user_id))
+        return await view.conversation(conversation_id, credentials_of(request.scope, user_id))
 
     @routes.delete("/conversations/{conversation_id}", status_code=204, summary="Erase a conversation (its owner)")
     async def erase(conversation_id: str, request: Request, user_id: str | None = None) -> Response:
-        await view.erase_conversation(conversation_id, _credentials(request, user_id))
+        await view.erase_conversation(conversation_id, credentials_of(request.scope, user_id))
         return Response(status_code=204)
 
     @routes.get("/openapi.json", include_in_schema=False)
@@ -141,12 +159,6 @@ async def _body(request: Request, view: View) -> bytes:
             raise RequestTooLarge(f"the body is larger than {view.max_body_bytes()} bytes (server.max_body_bytes)")
     check_depth(bytes(pieces), view.max_json_depth())
     return bytes(pieces)
-
-
-def _credentials(request: Request, user_id: str | None) -> Credentials:
-    authorization = request.headers.get("authorization", "")
-    token = authorization[7:] if authorization[:7].lower() == "bearer " else request.headers.get("x-api-key", "")
-    return Credentials(token, user_id or request.headers.get("x-user-id", ""), request.client.host if request.client else "")
 
 
 def _respond(failure: LLMGatewayError, request: Request) -> Response:

@@ -1,23 +1,20 @@
 """The native model-call API: `/query`, `/chat`, `/stream`, `/embeddings`. Bare ASGI: this is the hot path."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from os import urandom
 from typing import Any
 
 import msgspec
-import structlog
 
-from llm_gateway.api.asgi import CallerWatch, Handler, Receive, Scope, Send
-from llm_gateway.api.call import Call, Calls, Ending, KeepAlive, accounting, run
+from llm_gateway.api.asgi import Handler
+from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, accounting, run
+from llm_gateway.api.errors import NativeDialect
 from llm_gateway.api.native_schema import ChatBody, EmbeddingsBody, QueryBody, chat_request, embedding_request
 from llm_gateway.core.clock import Clock
-from llm_gateway.core.errors import Internal, LLMGatewayError, Overloaded, ProviderBadResponse
+from llm_gateway.core.errors import ProviderBadResponse
 from llm_gateway.core.exchange import Exchange
 from llm_gateway.core.ids import ulid
 from llm_gateway.core.types import Chunk, ToolCallDelta
 
-_log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 _query_decoder = msgspec.json.Decoder(QueryBody)
 _chat_decoder = msgspec.json.Decoder(ChatBody)
@@ -25,36 +22,17 @@ _embeddings_decoder = msgspec.json.Decoder(EmbeddingsBody)
 
 
 class NativeApi:
-    """Handlers of the native model calls. `calls` is asked anew for each request, so a reload takes effect at once."""
+    """Handlers of the native model calls."""
 
     def __init__(self, calls: Calls, clock: Clock) -> None:
-        self._calls = calls
         self._clock = clock
+        handler = Ingress(calls, clock, NativeDialect()).handler
         self.handlers: dict[str, Handler] = {
-            "/query": self._handler(self._query),
-            "/chat": self._handler(self._chat),
-            "/stream": self._handler(self._stream),
-            "/embeddings": self._handler(self._embeddings),
+            "/query": handler(self._query),
+            "/chat": handler(self._chat),
+            "/stream": handler(self._stream),
+            "/embeddings": handler(self._embeddings),
         }
-
-    def _handler(self, serve: Callable[[Call], Awaitable[None]]) -> Handler:
-        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-            call = Call(self._calls, self._clock, scope, receive, send)
-            watch = CallerWatch(call.connection, receive)
-            try:
-                with watch:
-                    await serve(call)
-            except LLMGatewayError as failure:
-                await call.fail(failure)
-            except asyncio.CancelledError:
-                # Either the caller left, and there is nobody to tell, or the server is stopping.
-                if not watch.left:
-                    await call.fail(Overloaded("the gateway is shutting down", code="shutting_down", retry_after_s=1))
-            except Exception:
-                _log.exception("serving a request failed", correlation_id=call.correlation_id, path=scope["path"])
-                await call.fail(Internal("the gateway failed while serving this request"))
-
-        return handle
 
     async def _query(self, call: Call) -> None:
         body = await call.decode(_query_decoder, QueryBody.__struct_fields__)

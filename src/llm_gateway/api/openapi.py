@@ -4,6 +4,9 @@ from typing import Any
 
 import msgspec
 
+from llm_gateway.api.admin import KeyBody
+from llm_gateway.api.budgets import BudgetChange, BudgetLimitBody
+from llm_gateway.api.cache import CacheClearBody
 from llm_gateway.api.native_schema import ChatBody, EmbeddingsBody, QueryBody
 
 _JSON = "application/json"
@@ -74,16 +77,64 @@ _CALLS: tuple[tuple[str, str, type[msgspec.Struct], dict[str, Any] | None], ...]
     ("/embeddings", "Vectors for texts", EmbeddingsBody, _EMBEDDINGS_ANSWER),
 )
 
+_OPENAI = "https://platform.openai.com/docs/api-reference"
+_ANTHROPIC = "https://platform.claude.com/docs/en/api"
+_OLLAMA = "https://github.com/ollama/ollama/blob/main/docs/api.md"
+_DROP_INS: tuple[tuple[str, str, str, str, str], ...] = (
+    ("post", "/v1/chat/completions", "OpenAI: a chat completion, streamed or not", "OpenAI", f"{_OPENAI}/chat/create"),
+    ("post", "/v1/completions", "OpenAI: a legacy completion", "OpenAI", f"{_OPENAI}/completions/create"),
+    ("post", "/v1/embeddings", "OpenAI: vectors for texts", "OpenAI", f"{_OPENAI}/embeddings/create"),
+    ("post", "/v1/responses", "OpenAI: a response, streamed or not", "OpenAI", f"{_OPENAI}/responses/create"),
+    ("get", "/v1/responses/{response_id}", "OpenAI: read a stored response", "OpenAI", f"{_OPENAI}/responses/get"),
+    ("delete", "/v1/responses/{response_id}", "OpenAI: erase a stored response", "OpenAI", f"{_OPENAI}/responses/delete"),
+    ("get", "/v1/models", "OpenAI: what can be asked for as `model`", "OpenAI", f"{_OPENAI}/models/list"),
+    ("get", "/v1/models/{model}", "OpenAI: one model", "OpenAI", f"{_OPENAI}/models/retrieve"),
+    ("post", "/v1/moderations", "OpenAI: what the gateway's detectors find in a text", "OpenAI", f"{_OPENAI}/moderations/create"),
+    ("post", "/v1/messages", "Anthropic: a message, streamed or not", "Anthropic", f"{_ANTHROPIC}/messages"),
+    (
+        "post", "/v1/messages/count_tokens", "Anthropic: the tokens of a message, as the gateway estimates them", "Anthropic",
+        f"{_ANTHROPIC}/messages-count-tokens",
+    ),
+    ("post", "/api/chat", "Ollama: a chat, streamed or not", "Ollama", _OLLAMA),
+    ("post", "/api/generate", "Ollama: a completion, streamed or not", "Ollama", _OLLAMA),
+    ("post", "/api/embed", "Ollama: vectors for texts", "Ollama", _OLLAMA),
+    ("post", "/api/embeddings", "Ollama: a vector for a text (legacy)", "Ollama", _OLLAMA),
+    ("get", "/api/tags", "Ollama: what can be asked for as `model`", "Ollama", _OLLAMA),
+    ("post", "/api/show", "Ollama: one model", "Ollama", _OLLAMA),
+    ("get", "/api/ps", "Ollama: models loaded in the gateway itself: none", "Ollama", _OLLAMA),
+    ("get", "/api/version", "Ollama: the release whose API is spoken here", "Ollama", _OLLAMA),
+)  # fmt: skip
+"""Endpoints of other APIs, whose own references describe their bodies: method, path, summary, tag, reference."""
+
 
 def with_model_calls(openapi: dict[str, Any]) -> dict[str, Any]:
     """FastAPI's document with the model calls added."""
-    _, components = msgspec.json.schema_components([call[2] for call in _CALLS], ref_template="#/components/schemas/{name}")
+    _, components = msgspec.json.schema_components(
+        [*(call[2] for call in _CALLS), KeyBody, BudgetLimitBody, BudgetChange, CacheClearBody], ref_template="#/components/schemas/{name}"
+    )
     paths = {path: {"post": _operation(summary, body, answer)} for path, summary, body, answer in _CALLS}
+    for method, path, summary, tag, reference in _DROP_INS:
+        paths.setdefault(path, {})[method] = _drop_in(method, path, summary, tag, reference)
     schemas = openapi.get("components", {}).get("schemas", {})
     return openapi | {
         "paths": paths | openapi["paths"],
         "components": openapi.get("components", {}) | {"schemas": schemas | components},
     }
+
+
+def _drop_in(method: str, path: str, summary: str, tag: str, reference: str) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "tags": [tag],
+        "externalDocs": {"url": reference},
+        "responses": {"200": {"description": "The answer.", "content": {_JSON: {"schema": {"type": "object"}}}}},
+    }
+    name = path.partition("{")[2].rstrip("}")
+    if name:
+        operation["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
+    if method == "post":
+        operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": {"type": "object"}}}}
+    return operation
 
 
 def _operation(summary: str, body: type[msgspec.Struct], answer: dict[str, Any] | None) -> dict[str, Any]:
@@ -97,6 +148,12 @@ def _operation(summary: str, body: type[msgspec.Struct], answer: dict[str, Any] 
         "tags": ["model calls"],
         "parameters": [
             {"name": "X-Correlation-Id", "in": "header", "schema": {"type": "string"}, "description": "Your own id for this call."},
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "schema": {"type": "string", "maxLength": 255},
+                "description": "A repetition with the same key and body gets the first call's answer.",
+            },
             {"name": "X-User-Id", "in": "header", "schema": {"type": "string"}, "description": "Who to count the call against."},
             {
                 "name": "X-Gateway-Strategy",

@@ -9,14 +9,20 @@ import typer
 
 from llm_gateway import __version__
 from llm_gateway.cli import ask as asking
+from llm_gateway.cli import audit, cache, keys
 from llm_gateway.cli import demo as demonstrating
 from llm_gateway.cli import serve as serving
+from llm_gateway.cli import usage as using
 from llm_gateway.core.errors import ConfigurationError
 from llm_gateway_client import DEFAULT_URL, GatewayError
 
 app = typer.Typer(
     name="llm-gateway", help="One door to every model.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
 )
+
+app.add_typer(audit.app)
+app.add_typer(keys.app)
+app.add_typer(cache.app)
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file (else LLM_GATEWAY_CONFIG, else defaults).")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
@@ -105,6 +111,18 @@ def route(
 ) -> None:
     """Explain where a prompt would go and why, without sending it."""
     asking.route(asking.prompt_of(prompt), {"provider": provider, "model": model}, asking.Gateway(url, api_key), as_json=as_json)
+
+
+@app.command()
+def usage(
+    by: Annotated[using.By, typer.Option(help="What to sum up by.")] = "model",
+    since: Annotated[str, typer.Option(help="From when on: an age like 24h or 7d, a date, or Unix seconds.")] = "7d",
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """What was used and what it cost: a key shows its own tenant's, the admin token everybody's."""
+    using.usage(by, since, asking.Gateway(url, api_key), as_json=as_json)
 
 
 def run(argv: list[str]) -> int:

@@ -42,13 +42,9 @@ def serve(config: Path | None, flags: Mapping[str, object], environ: Mapping[str
 
 
 def opening_lines(loaded: Loaded, upstreams: list[Upstream]) -> list[tuple[bool, str]]:
-    """What an operator should read at the start, the urgent marked: who is let in, who is there, what would add whom."""
+    """What an operator should read at the start, the urgent marked: who is there, what would add whom."""
     settings = loaded.settings
     lines = [(False, f"listening on http://{settings.server.host}:{settings.server.port}")]
-    if not settings.auth.required:
-        lines.append((False, "no API keys are configured: every caller is served, and counted by the user_id that it names"))
-        if settings.server.host not in {"127.0.0.1", "localhost", "::1"}:
-            lines.append((True, f"open to the network without keys on {settings.server.host}: whoever reaches this port may spend"))
     for found in upstreams:
         if found.provider is None:
             lines.append((False, f"provider {found.name}: not configured: {found.missing}"))

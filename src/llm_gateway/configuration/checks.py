@@ -12,6 +12,8 @@ from llm_gateway.configuration.providers import KINDS, is_local_url, kind_of, se
 from llm_gateway.configuration.shape import Path, leaves, nearest
 from llm_gateway.core.settings import ProviderSettings, Settings
 from llm_gateway.core.types import SecurityLevel
+from llm_gateway.identity.admin_token import weakness
+from llm_gateway.identity.configured import key_faults
 
 _PROVIDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -35,6 +37,7 @@ def complaints(settings: Settings) -> Iterator[Complaint]:
         if service.url and (text := _url_fault(service.url)):
             yield ("services", name, "url"), text
     yield from _of_storage(settings)
+    yield from _of_limits(settings)
     for index, name in enumerate(settings.security.secure_only_models):
         if name not in settings.providers:
             yield ("security", "secure_only_models", index), _no_provider(name, settings)
@@ -46,6 +49,15 @@ def complaints(settings: Settings) -> Iterator[Complaint]:
     for path, value in leaves(settings.auth, ("auth",)):
         if isinstance(value, SecretStr) and not _VISIBLE.fullmatch(value.get_secret_value()):
             yield path, _NOT_VISIBLE
+    yield from _of_auth(settings)
+
+
+def _of_auth(settings: Settings) -> Iterator[Complaint]:
+    token = settings.auth.admin_token.get_secret_value()
+    if token and (fault := weakness(token)):
+        yield ("auth", "admin_token"), fault
+    for path, text in key_faults(settings):
+        yield ("auth", *path), text
 
 
 _NOT_VISIBLE: Final = "holds spaces, line breaks or letters beyond ASCII, which cannot stand in a header"
@@ -97,6 +109,17 @@ def _of_storage(settings: Settings) -> Iterator[Complaint]:
         yield ("storage", "database_url"), "not a database URL; expected something like postgresql://user:password@host/name"
 
 
+def _of_limits(settings: Settings) -> Iterator[Complaint]:
+    for caller, tier in settings.limits.callers.items():
+        if tier not in settings.rate_limiting:
+            yield ("limits", "callers", caller), f"rate_limiting has no tier {tier!r}; there are {', '.join(settings.rate_limiting)}"
+    for name in settings.limits.models:
+        provider, slash, _ = name.partition("/")
+        near = nearest(provider, settings.providers)
+        if slash and near and provider not in settings.providers:
+            yield ("limits", "models", name), f"no provider is named {provider!r}; did you mean `{near}`?"
+
+
 def _no_provider(name: str, settings: Settings) -> str:
     near = nearest(name, settings.providers)
     return "no provider has this name; " + (f"did you mean `{near}`?" if near else f"there are {', '.join(settings.providers)}")
@@ -115,6 +138,7 @@ def _re2_fault(pattern: str) -> str:
 
 def remarks(settings: Settings) -> Iterator[str]:
     """What works, but may not be what was meant."""
+    yield from _about_limits(settings)
     enabled = {name: provider for name, provider in settings.providers.items() if provider.enabled}
     levels = {name: security_level_of(name, provider) for name, provider in enabled.items()}
     needed = settings.security.minimum_level
@@ -131,6 +155,11 @@ def remarks(settings: Settings) -> Iterator[str]:
     token = settings.auth.admin_token.get_secret_value()
     if token and len(token) < _SHORT_TOKEN:
         yield f"auth.admin_token has {len(token)} characters: use a random one of {_SHORT_TOKEN} or more"
+
+
+def _about_limits(settings: Settings) -> Iterator[str]:
+    if settings.limits.replicas > 1 and not settings.storage.redis_url.get_secret_value():
+        yield f"limits.replicas is {settings.limits.replicas}, but without storage.redis_url each of them grants the whole of every limit"
 
 
 def _about_provider(name: str, provider: ProviderSettings, level: SecurityLevel) -> Iterator[str]:

@@ -86,6 +86,9 @@ def _rows(path: Path, model: type[BaseModel]) -> Iterator[str]:
         if inner is not None and inner.model is not None:
             yield _row(_key((*path, name, _NAME)), "a section", "none", field.description or "")
             yield from _rows((*path, name, _NAME), inner.model)
+        elif place.model is not None:
+            yield _row(_key((*path, name)), "a section", "none", field.description or "")
+            yield from _rows((*path, name), place.model)
         elif inner is not None:
             yield _row(_key((*path, name, _NAME)), expected(inner), "none", field.description or "")
         else:

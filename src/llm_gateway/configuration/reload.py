@@ -23,6 +23,10 @@ NEEDS_RESTART: Final[tuple[Path, ...]] = (
     ("server", "data_dir"),
     ("storage", "database_url"),
     ("storage", "redis_url"),
+    ("limits", "max_callers"),
+    ("limits", "replicas"),
+    ("limits", "store_timeout_s"),
+    ("auth", "key_pepper"),
 )
 """Settings that a running gateway keeps as it started."""
 

@@ -38,22 +38,51 @@ class WireBytes:
         self.destination = destination
 
 
+class Granted(msgspec.Struct, frozen=True):
+    """What the caller's key may be used for; None: anything.
+
+    Models are named `model`, wherever it is, or `provider/model`; one with a slash in its own name is always named with its
+    provider (`openrouter/openai/gpt-4o`), so that `openai/gpt-4o` is that model at openai and nowhere else.
+    """
+
+    providers: frozenset[str] | None = None
+    models: frozenset[str] | None = None
+
+    def provider(self, name: str) -> bool:
+        """Whether the key covers this provider."""
+        return self.providers is None or name in self.providers
+
+    def model(self, provider: str, model: str) -> bool:
+        """Whether the key covers this model at this provider."""
+        return self.models is None or f"{provider}/{model}" in self.models or ("/" not in model and model in self.models)
+
+
+ANYTHING: Final = Granted()
+
+
 class Clearance:
     """Where a judged request may go. Immutable; made by `core.seal.seal`."""
 
-    __slots__ = ("_digest", "_eligible", "_policy_version")
+    __slots__ = ("_digest", "_eligible", "_granted", "_policy_version")
     _digest: bytes
     _eligible: frozenset[Destination]
     _policy_version: str
+    _granted: Granted
 
     def __init__(
-        self, request_digest: bytes, eligible: frozenset[Destination], policy_version: str, token: object
+        self,
+        request_digest: bytes,
+        eligible: frozenset[Destination],
+        policy_version: str,
+        token: object,
+        granted: Granted = ANYTHING,
     ) -> None:
         if token is not _TOKEN:
             raise Internal("a clearance is made by the security filter only")
         object.__setattr__(self, "_digest", request_digest)
         object.__setattr__(self, "_eligible", eligible)
         object.__setattr__(self, "_policy_version", policy_version)
+        object.__setattr__(self, "_granted", granted)
 
     def __setattr__(self, name: str, _: object) -> None:
         raise Internal(f"a clearance cannot be changed ({name})")
@@ -63,8 +92,18 @@ class Clearance:
         return self._policy_version
 
     @property
+    def request_digest(self) -> bytes:
+        """The fingerprint of the request that was judged."""
+        return self._digest
+
+    @property
     def eligible(self) -> frozenset[Destination]:
         return self._eligible
+
+    @property
+    def granted(self) -> Granted:
+        """What the caller's key covers; `eligible` is within it already."""
+        return self._granted
 
     def allows(self, destination: Destination) -> bool:
         """Whether the judged content may go to this origin at the level it has now."""
@@ -74,11 +113,13 @@ class Clearance:
         """The bytes that carry `request` to `provider`.
 
         Raises:
-            Internal: the destination is not eligible, the request is not the one that was judged, or the provider
-                encoded for another origin. Each would be a fault of ours; nothing is sent.
+            Internal: the destination is not eligible, the model is not the caller's to use, the request is not the one
+                that was judged, or the provider encoded for another origin. Each would be a fault of ours; nothing is sent.
         """
         if provider.destination not in self._eligible:
             raise Internal(f"{provider.name} is not cleared for this content")
+        if not self._granted.model(provider.name, model):
+            raise Internal(f"the caller's key does not cover {provider.name}/{model}")
         if digest(request) != self._digest:
             raise Internal("the request changed after it was judged")
         return WireBytes(_at_origin(provider.encode(request, model, now_s), provider), provider.destination, _TOKEN)

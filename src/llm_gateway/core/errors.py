@@ -15,9 +15,7 @@ class LLMGatewayError(Exception):
     http_status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
 
-    def __init__(
-        self, message: str, *, param: str | None = None, code: str | None = None, retry_after_s: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
@@ -61,8 +59,20 @@ class NotFound(CallerError):
     error_type, http_status = "not_found", 404
 
 
+class IdempotencyConflict(CallerError):
+    """The first call with this `Idempotency-Key` has not ended, or its answer was not kept."""
+
+    error_type, http_status, retryable = "idempotency_conflict", 409, True
+
+
 class RequestTooLarge(CallerError):
     error_type, http_status = "request_too_large", 413
+
+
+class IdempotencyMismatch(CallerError):
+    """The `Idempotency-Key` was used before, for another request."""
+
+    error_type, http_status = "idempotency_mismatch", 422
 
 
 class RateLimited(CallerError):

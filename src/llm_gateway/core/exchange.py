@@ -1,7 +1,7 @@
 """One call on its way through the gateway, and the reply on its way back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -25,12 +25,19 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who a request is counted against. `key_id` is set when an API key was shown."""
+    """Who a request is counted against. `key_id` is set when an API key was shown.
+
+    `owner` is then the key's, and `id` is the owner, or `<owner>/<user_id>` for a user that the request names. The
+    `allowed_*` are what the key may be used for, None: anything; models as `model` or `provider/model`.
+    """
 
     id: str
     tier: str = "default"
     key_id: str = ""
     is_admin: bool = False
+    owner: str = ""
+    allowed_providers: frozenset[str] | None = None
+    allowed_models: frozenset[str] | None = None
 
 
 ANONYMOUS = Caller("anonymous")
@@ -46,7 +53,8 @@ class Exchange:
     __slots__ = (
         "_ends", "attempts", "cache_state", "caller", "chosen", "clearance", "conversation_id", "correlation_id",
         "cost_usd", "credentials", "deadline_s", "decision", "failure", "finish_reason", "force_refresh", "headers",
-        "ingress", "minimum_level", "received_s", "request", "sensitivity", "strategy", "tainted", "upstream_s", "usage",
+        "ingress", "minimum_level", "received_s", "request", "sensitivity", "strategy", "tainted", "upstream_headers",
+        "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +94,8 @@ class Exchange:
         self.finish_reason: FinishReason | None = None
         self.upstream_s = 0.0
         """Seconds spent waiting for upstreams, all attempts together."""
+        self.upstream_headers: Mapping[str, str] = {}
+        """Headers (lower-case names) of the last attempt's answer: limits that a caller of the same protocol reads."""
         self.failure: LLMGatewayError | None = None
         self._ends: list[End] = []
 
@@ -129,11 +139,14 @@ class ReplyPart(Protocol):
 
 
 class Reply:
-    """The chunks of one answer. Stages write no generators: they add parts, which run in one place."""
+    """The chunks of one answer. Stages write no generators: they add parts, which run in one place.
+
+    `chunks` come as they are made, or, for an answer that is there already, as a list.
+    """
 
     __slots__ = ("_chunks", "_parts")
 
-    def __init__(self, chunks: AsyncIterator[Chunk]) -> None:
+    def __init__(self, chunks: AsyncIterator[Chunk] | list[Chunk]) -> None:
         self._chunks = chunks
         self._parts: list[ReplyPart] = []
 
@@ -142,7 +155,25 @@ class Reply:
         self._parts.append(part)
         return self
 
+    async def collect(self) -> list[Chunk]:
+        """All chunks. An answer that is there already takes no turn of the loop."""
+        chunks = self._chunks
+        if not isinstance(chunks, list):
+            return [chunk async for chunk in self]
+        return self._whole(chunks) if self._parts else chunks
+
+    def _whole(self, chunks: list[Chunk]) -> list[Chunk]:
+        parts = self._parts
+        out = list(_pass(chunks, parts))
+        for index, part in enumerate(parts):
+            out += _pass(part.finish(), parts[index + 1 :])
+        return out
+
     async def __aiter__(self) -> AsyncIterator[Chunk]:
+        if isinstance(self._chunks, list):
+            for chunk in self._whole(self._chunks):
+                yield chunk
+            return
         parts = self._parts
         async for chunk in self._chunks:
             for out in _pass((chunk,), parts):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from llm_gateway.core.types import SecurityLevel
+from llm_gateway.core.types import SecurityLevel, Usage
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -34,8 +34,9 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """A provider that may not or cannot answer. `code` is one of a closed set (security, capability, model, context_window, health, limit,
-    unconfigured, not_asked); `reason` is for people."""
+    """A provider that may not or cannot answer. `code` is one of a closed set (security, forbidden, capability, model,
+    context_window, health,
+    limit, unconfigured, not_asked); `reason` is for people."""
 
     provider: str
     code: str
@@ -62,3 +63,10 @@ class Attempt(msgspec.Struct):
     message: str = ""
     duration_s: float = 0.0
     first_chunk_s: float | None = None
+    reached: bool = False
+    """Whether its bytes left; False again where it is certain that nobody got them."""
+    usage: Usage | None = None
+    """What the answer used, as far as it came; None: there was none to count."""
+    cost_pico_usd: int | None = None
+    """What `usage` costs, exactly, in 10^-12 USD; None: no usage, or no known price. `price_source` says whose price it is."""
+    price_source: str = ""

@@ -62,6 +62,15 @@ class ModelPrice(_Section):
     cache_write: Usd | None = Field(None, description="Tokens written to the provider's prompt cache; default: as `input`.")
 
 
+class ScopeLimits(_Section):
+    """Limits of a provider, a model, an API key, or of everything together. What is not set is not limited."""
+
+    requests_per_minute: int | None = Field(None, ge=1, description="Requests in any minute.")
+    requests_per_hour: int | None = Field(None, ge=1, description="Requests in any hour.")
+    tokens_per_minute: int | None = Field(None, ge=1, description="Tokens in any minute, input and output together.")
+    burst_limit: int | None = Field(None, ge=1, description="Requests in any one second.")
+
+
 class ProviderSettings(_Section):
     """One upstream. The five default providers are named like their kind."""
 
@@ -85,6 +94,7 @@ class ProviderSettings(_Section):
     context_window: int | None = Field(None, ge=1, description="Tokens of input and output together; default by model.")
     max_concurrency: int = Field(256, ge=1, description="Calls in flight to this provider.")
     max_queue: int = Field(512, ge=0, description="Calls that may wait for a free place.")
+    limits: ScopeLimits = Field(ScopeLimits(), description="What may be asked of it; at its limit, others are asked.")  # type: ignore[call-arg]
     headers: dict[str, str] = Field({}, repr=False, description="Further headers sent with every call.")
     num_ctx: int | None = Field(None, ge=1, description="ollama: context length to load the model with.")
     keep_alive: str | None = Field(None, description="ollama: how long the model stays loaded, like 5m.")
@@ -153,6 +163,19 @@ class TierLimits(_Section):
     cooldown_seconds: float = Field(60, ge=0, description="Pause after the third refusal within a minute.")
 
 
+class LimitsSettings(_Section):
+    """Limits beside those of the tiers, and how all of them are counted."""
+
+    overall: ScopeLimits = Field(ScopeLimits(), description="Limits of all callers together.")  # type: ignore[call-arg]
+    callers: dict[str, str] = Field({}, description="Tier by caller, for callers whose API key names none.")
+    keys: dict[str, ScopeLimits] = Field({}, description="Limits of single API keys, by key id, inside those of their owner.")
+    models: dict[str, ScopeLimits] = Field({}, description="Limits by model: `provider/model`, or a model at whichever provider.")
+    answer_tokens: int = Field(1024, ge=1, description="Tokens reserved for an answer whose length the caller does not limit.")
+    max_callers: int = Field(100_000, ge=100, description="Callers that one process keeps count of.")
+    replicas: int = Field(1, ge=1, le=10_000, description="Gateways that share a Redis; while it is away, each grants its share.")
+    store_timeout_s: float = Field(0.05, gt=0, le=0.05, description="Time for Redis to answer; later, the process decides by its share.")
+
+
 class CacheSettings(_Section):
     """The response cache."""
 
@@ -161,6 +184,23 @@ class CacheSettings(_Section):
     cleanup_interval: Seconds = Field(300, description="Seconds between removals of expired entries.")
     enable_compression: bool = Field(True, description="Keep answers compressed (zstd).")
     scope: Literal["caller", "shared"] = Field("caller", description="Who may be answered from an entry: the caller who made it, or all.")
+    max_bytes: int = Field(128 << 20, ge=1 << 16, description="Memory for entries; the least recently used ones make room.")
+    max_temperature: float = Field(
+        2, ge=0, le=2, description="Requests with a higher temperature are not cached; those that name none always are."
+    )
+    store_sensitive: bool = Field(False, description="Cache sensitive requests too; otherwise they are neither stored nor looked up.")
+    wait_timeout: Seconds = Field(30, description="Seconds that a request waits for the answer to an identical one under way.")
+    secret: SecretStr = Field(
+        SecretStr(""), description="Keys the digests of entries, so that nobody else can make one; the same on all replicas."
+    )
+
+
+class IdempotencySettings(_Section):
+    """Answers kept for callers who repeat a call with the same `Idempotency-Key`."""
+
+    ttl: Seconds = Field(86_400, description="Seconds an answer is kept for its key.")
+    max_entries: int = Field(10_000, ge=1, description="Answers kept; the least recently used ones make room.")
+    max_bytes: int = Field(64 << 20, ge=1 << 16, description="Memory for them.")
 
 
 class MetricsSettings(_Section):
@@ -172,17 +212,76 @@ class MetricsSettings(_Section):
 
 
 class ConversationSettings(_Section):
-    """The memory behind /chat."""
+    """The memory behind /chat and /v1/responses."""
 
     max_history_tokens: int = Field(8_000, ge=0, description="Most history sent when the model's window is unknown.")
     max_turns: int = Field(1_000, ge=1, description="Turns kept of one conversation.")
+    response_days: float = Field(30, gt=0, description="Days that answers of /v1/responses are kept, to be gone on from.")
+
+
+class KeySettings(_Section):
+    """An API key that the configuration brings: the key itself (from the environment, best), or its SHA-256."""
+
+    key: SecretStr = Field(SecretStr(""), description="The key, as `llm-gateway keys new` makes it: `${VAR}` keeps it out of the file.")
+    key_sha256: str = Field("", description="Its SHA-256 in 64 hexadecimal digits, in place of the key: no secret.")
+    owner: str = Field("", description="Tenant that everything done with it belongs to; default: the name of the entry.")
+    tier: str = Field("default", min_length=1, description="Tier of limits, one of `rate_limiting`.")
+    allowed_providers: tuple[str, ...] | None = Field(None, description="Providers that it may use; not set: all.")
+    allowed_models: tuple[str, ...] | None = Field(
+        None, description="Models that it may use, as `model` or `provider/model`; not set: all."
+    )
+    budget_usd: Usd | None = Field(None, description="USD that may be spent with it within `budget_period`; not set: no limit.")
+    budget_period: Literal["day", "month"] = Field("month", description="Time after which the budget begins anew (UTC).")
+    expires: str = Field("", description="When it ends: a date (UTC), or a time like 2027-01-31T18:00:00Z; not set: never.")
 
 
 class AuthSettings(_Section):
     """Who may call."""
 
     required: bool = Field(False, description="Every call needs an API key; also true as soon as one key exists.")
-    admin_token: SecretStr = Field(SecretStr(""), description="Bearer token of the admin endpoints; made at first start when absent.")
+    admin_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token of the admin endpoints, at least 16 characters; made at first start in server.data_dir when absent.",
+    )
+    keys: dict[str, KeySettings] = Field({}, description="API keys by name, beside those made with `llm-gateway keys create`.")
+    key_pepper: SecretStr = Field(
+        SecretStr(""),
+        description="Secret under which keys are stored: 32 characters or more, the same on all replicas; default: made in server.data_dir.",
+    )
+    key_refresh_s: float = Field(2, gt=0, le=4, description="Time between looks for keys that another process made or revoked.")
+    failures_per_minute: int = Field(20, ge=1, le=1000, description="Wrong credentials from one address before it must wait.")
+    failing_addresses: int = Field(10_000, ge=1, description="Addresses with failures that are remembered.")
+
+
+class AuditSettings(_Section):
+    """The audit trail. Its rows are kept for `metrics.retention_days`."""
+
+    mode: Literal["strict", "best_effort"] = Field(
+        "strict",
+        description="strict: nothing is served that cannot be written down. best_effort: that holds for sensitive content alone.",
+    )
+    key: SecretStr = Field(
+        SecretStr(""), description="Secret that seals the trail, at least 32 characters; default: made in server.data_dir."
+    )
+    commit_timeout_s: Seconds = Field(2, description="Time for a row to be committed before an attempt is given up.")
+
+
+class BudgetSettings(_Section):
+    """A limit on what may be spent within each day or month."""
+
+    scope: Literal["global", "caller", "key"] = Field(
+        "global", description="What it covers: everything together, a caller (the owner of a key, or the user named), or an API key."
+    )
+    subject: str = Field("*", min_length=1, description="The caller or the id of the key; `*`: each of them has this much.")
+    period: Literal["day", "month"] = Field("month", description="Time after which it begins anew (UTC).")
+    limit_usd: float = Field(ge=0, le=9_000_000, description="USD; 0 leaves models that cost nothing.")
+    on_unknown_price: Literal["refuse", "flag"] = Field(
+        "refuse", description="Models whose price nobody knows: not asked, or asked and marked as unpriced."
+    )
+    caps_answers: bool = Field(
+        False,
+        description="Limit answers whose length the caller left open to limits.answer_tokens, so that none costs more than was reserved.",
+    )
 
 
 class StorageSettings(_Section):
@@ -214,10 +313,16 @@ class Settings(_Section):
         {"default": TierLimits()},  # type: ignore[call-arg]
         description="Limits by tier of callers; `default` is everyone's who has no other.",
     )
+    limits: LimitsSettings = LimitsSettings()  # type: ignore[call-arg]
     security: SecuritySettings = SecuritySettings()  # type: ignore[call-arg]
     cache: CacheSettings = CacheSettings()  # type: ignore[call-arg]
+    idempotency: IdempotencySettings = IdempotencySettings()  # type: ignore[call-arg]
     metrics: MetricsSettings = MetricsSettings()  # type: ignore[call-arg]
     conversations: ConversationSettings = ConversationSettings()  # type: ignore[call-arg]
     auth: AuthSettings = AuthSettings()  # type: ignore[call-arg]
+    audit: AuditSettings = AuditSettings()  # type: ignore[call-arg]
+    budgets: dict[str, BudgetSettings] = Field(
+        {}, description="Budgets by name, beside those of API keys and those made with the admin API."
+    )
     storage: StorageSettings = StorageSettings()  # type: ignore[call-arg]
     services: dict[ServiceName, ServiceSettings] = Field({}, description="The integrated services that differ from their defaults.")

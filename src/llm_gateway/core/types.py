@@ -153,11 +153,13 @@ class Native(_Value, frozen=True):
     """The caller's own body, when it came in a vendor's protocol.
 
     A provider that speaks the same `protocol` starts from `body`, so that fields nobody here knows survive. The
-    body is judged with everything else: it is part of the request.
+    body is judged with everything else: it is part of the request. `only` names, in words, what stands in it that no
+    other wire can say: with any, only providers of this protocol can answer.
     """
 
     protocol: str
     body: JsonObject
+    only: str = ""
 
 
 class ChatRequest(_Value, frozen=True):

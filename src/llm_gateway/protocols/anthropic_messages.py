@@ -12,6 +12,8 @@ from llm_gateway.core.errors import InvalidRequest
 from llm_gateway.core.types import ChatRequest, Document, Image, Json, Message, Part, Text, Thinking, Tool, ToolCall, ToolResult
 
 PROTOCOL: Final = "anthropic"
+BETA_FIELD: Final = "anthropic_beta"
+"""Where a native body holds the values of the `anthropic-beta` header (as on Bedrock and Vertex), so that they are judged with it."""
 DEFAULT_MAX_TOKENS: Final = 4096
 """Sent where the caller set no limit: this wire requires one, and every model allows this much."""
 MAX_TEMPERATURE: Final = 1.0
@@ -38,8 +40,8 @@ _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 def encode_chat(request: ChatRequest, model: str) -> bytes:
     """The body of `POST /v1/messages`.
 
-    A native body passes with every field it has, except `model` and `stream`. Otherwise the canonical fields are
-    translated. `seed` and message names, which this wire lacks, are left out; so are temperature and top_p where the
+    A native body passes with every field it has, except `model` and `stream`, and the values of `betas`. Otherwise the
+    canonical fields are translated. `seed` and message names, which this wire lacks, are left out; so are temperature and top_p where the
     model refuses them (when it thinks, and on models from 4.7 on), and thinking blocks without a signature.
 
     Raises:
@@ -48,6 +50,7 @@ def encode_chat(request: ChatRequest, model: str) -> bytes:
     native = request.native
     if native is not None and native.protocol == PROTOCOL and "messages" in native.body:
         body: Fields = {**native.body, "model": model}
+        body.pop(BETA_FIELD, None)
         if request.stream or "stream" in body:
             body["stream"] = request.stream
         return _encode(body)
@@ -73,6 +76,14 @@ def encode_chat(request: ChatRequest, model: str) -> bytes:
     if request.stream:
         body["stream"] = True
     return _encode(body)
+
+
+def betas(request: ChatRequest) -> str:
+    """The value of the `anthropic-beta` header that a native body came with; "" for none."""
+    native = request.native
+    said = native.body.get(BETA_FIELD) if native is not None and native.protocol == PROTOCOL else None
+    names = [name for name in said if isinstance(name, str)] if isinstance(said, list) else []
+    return ",".join([name for name in names if name.isascii() and name.isprintable()])
 
 
 def generation(model: str) -> tuple[int, int]:

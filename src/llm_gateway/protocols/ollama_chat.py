@@ -1,4 +1,4 @@
-"""Ollama's own wire, both ways: `POST /api/chat` (one document, or NDJSON) and `POST /api/embed`.
+"""Ollama's own wire, both ways: `POST /api/chat` and `POST /api/generate` (one document, or NDJSON), and `POST /api/embed`.
 
 Source: docs/api.md and api/types.go of github.com/ollama/ollama. The server's OpenAI-compatible routes are not used:
 they know neither `num_ctx` nor `think`, so a long prompt is cut without a word.
@@ -106,6 +106,19 @@ def encode_chat(request: ChatRequest, model: str, loading: Loading) -> bytes:
         body["logprobs"] = True
         if request.top_logprobs is not None:
             body["top_logprobs"] = request.top_logprobs
+    loading.add_to(body)
+    return _encode(body)
+
+
+def asks_completion(request: ChatRequest) -> bool:
+    """Whether the caller's own body is one of `POST /api/generate`, which alone knows templates, raw prompts and suffixes."""
+    return _native(request.native, "prompt") is not None and _native(request.native, "messages") is None
+
+
+def encode_completion(request: ChatRequest, model: str, loading: Loading) -> bytes:
+    """The body of `POST /api/generate`: a native one, with every field it has, except `model` and `stream`."""
+    native = _native(request.native, "prompt")
+    body: Fields = {**(native.body if native is not None else {}), "model": model, "stream": request.stream}
     loading.add_to(body)
     return _encode(body)
 
@@ -277,6 +290,8 @@ class _Logprob(msgspec.Struct, gc=False):
 class _Line(msgspec.Struct, gc=False):
     model: str = ""
     message: _Message | None = None
+    response: str | None = None
+    thinking: str | None = None
     done: bool = False
     done_reason: str | None = None
     prompt_eval_count: int | None = None
@@ -350,6 +365,10 @@ class _Lines:
     def _chunk(self, said: _Line, raw: bytes) -> Chunk:
         chunk = Chunk(response_model=said.model, raw=raw, raw_protocol=PROTOCOL)
         message = said.message
+        if said.response is not None or said.thinking is not None:
+            chunk.text = said.response or ""
+            if said.thinking:
+                chunk.thinking = Thinking(said.thinking)
         if message is not None:
             chunk.text = message.content or ""
             if message.thinking:

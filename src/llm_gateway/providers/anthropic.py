@@ -14,7 +14,7 @@ from llm_gateway.core.types import ChatRequest, Request
 from llm_gateway.core.upstream import endpoint_fault, error_of_status, kind_and_message, retry_after_s, seconds_until
 from llm_gateway.core.wire import Capabilities, Decoder, HttpRequest
 from llm_gateway.protocols.anthropic_answers import STATUS_OF_ERROR, AnswerDecoder, StreamDecoder
-from llm_gateway.protocols.anthropic_messages import MAX_TEMPERATURE, PROTOCOL, encode_chat
+from llm_gateway.protocols.anthropic_messages import MAX_TEMPERATURE, PROTOCOL, betas, encode_chat
 
 DEFAULT_ENDPOINT: Final = "https://api.anthropic.com"
 _VENDOR_HOST: Final = "api.anthropic.com"
@@ -85,7 +85,12 @@ class AnthropicProvider:
         """
         if not isinstance(request, ChatRequest):
             raise InvalidRequest(f"{self.name} has no embeddings; ask a provider that has", param="provider")
-        return HttpRequest("POST", self._messages_url, self._headers, encode_chat(request, model))
+        headers = self._headers
+        if asked := betas(request):
+            own = dict(headers)
+            own["anthropic-beta"] = f"{own['anthropic-beta']},{asked}" if "anthropic-beta" in own else asked
+            headers = tuple(own.items())
+        return HttpRequest("POST", self._messages_url, headers, encode_chat(request, model))
 
     def decoder(self, request: Request, model: str) -> Decoder:
         """A decoder for one JSON document, or for server-sent events when the request streams."""

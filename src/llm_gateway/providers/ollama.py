@@ -17,8 +17,10 @@ from llm_gateway.protocols.ollama_chat import (
     ChatStreamDecoder,
     EmbeddingDecoder,
     Loading,
+    asks_completion,
     calls_before,
     encode_chat,
+    encode_completion,
     encode_embedding,
 )
 
@@ -77,6 +79,7 @@ class OllamaProvider:
         self._loading = Loading(settings.num_ctx, settings.keep_alive)
         endpoint = endpoint_of(settings)
         self._chat_url = f"{endpoint}/api/chat"
+        self._generate_url = f"{endpoint}/api/generate"
         self._embed_url = f"{endpoint}/api/embed"
         headers = {"content-type": "application/json"}
         if self._key:
@@ -86,12 +89,14 @@ class OllamaProvider:
         self._probe = HttpRequest("GET", f"{endpoint}/api/tags", self._headers)
 
     def encode(self, request: Request, model: str, now_s: float) -> HttpRequest:
-        """The request as `POST /api/chat` or `POST /api/embed`.
+        """The request as `POST /api/chat`, `POST /api/embed`, or, where it came as one, `POST /api/generate`.
 
         Raises:
             InvalidRequest: `n` above 1, forced tools, images by URL, documents, and others this wire cannot say.
         """
         if isinstance(request, ChatRequest):
+            if request.native is not None and asks_completion(request):
+                return HttpRequest("POST", self._generate_url, self._headers, encode_completion(request, model, self._loading))
             return HttpRequest("POST", self._chat_url, self._headers, encode_chat(request, model, self._loading))
         return HttpRequest("POST", self._embed_url, self._headers, encode_embedding(request, model, self._loading))
 

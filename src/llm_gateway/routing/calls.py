@@ -1,6 +1,7 @@
 """One call of one target, from its admission to its account: what it came to, and what that says of the target."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from llm_gateway.core.errors import LLMGatewayError, ProviderError
 from llm_gateway.core.exchange import Exchange
@@ -10,6 +11,9 @@ from llm_gateway.core.tokens import estimate_input_tokens, weigh_tokens
 from llm_gateway.core.types import Chunk, FinishReason, Usage
 from llm_gateway.routing.health import Admission, settle_failure
 from llm_gateway.routing.seats import Course, Seat
+
+UNREACHED: Final = frozenset({"connect", "dns", "tls", "address"})
+"""Codes of failures before a provider got a single byte of the request."""
 
 
 class Tally:
@@ -78,6 +82,7 @@ class Call:
     def sent(self, now_s: float) -> None:
         """Its bytes are about to leave."""
         self._started_s = now_s
+        self.attempt.reached = True
 
     def waited(self, seconds: float) -> None:
         """That long nothing was to be done but wait for the upstream."""
@@ -94,10 +99,16 @@ class Call:
         exchange, tally = self.exchange, self.tally
         usage = exchange.usage = tally.total(exchange, whole=whole)
         exchange.finish_reason = tally.finish_reason
+        attempt = self.attempt
+        attempt.usage = usage
         if tally.cost_usd is not None:
             exchange.cost_usd = tally.cost_usd
+            attempt.cost_pico_usd, attempt.price_source = round(tally.cost_usd * PICO_PER_USD), "provider"
+        elif price is not None:
+            attempt.cost_pico_usd, attempt.price_source = price.pico_usd(usage), price.source
+            exchange.cost_usd = attempt.cost_pico_usd / PICO_PER_USD
         else:
-            exchange.cost_usd = None if price is None else price.pico_usd(usage) / PICO_PER_USD
+            exchange.cost_usd = None
 
     def end_ok(self, now_s: float, *, streamed: bool) -> None:
         """It came to its end."""
@@ -120,6 +131,7 @@ class Call:
         if self._close(error.error_type, now_s):
             self.attempt.upstream_status = error.upstream_status
             self.attempt.message = error.message
+            self.attempt.reached = self.attempt.reached and error.code not in UNREACHED
             settle_failure(self.course.lane, self.seat.house, self._admission, error, now_s, has_probe=self.seat.has_probe)
 
     def end_without_verdict(self, outcome: str, now_s: float) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from llm_gateway.core.clearance import Clearance
+from llm_gateway.core.clearance import Clearance, Granted
 from llm_gateway.core.errors import (
     Forbidden,
     InvalidRequest,
@@ -50,6 +50,9 @@ class Needs(msgspec.Struct, frozen=True, gc=False):
     input_tokens: int
     max_output_tokens: int
     output_tokens: int
+    own_protocol: str = ""
+    own_words: str = ""
+    """The only protocol that can carry the request, where there is one, and what in it that is."""
 
 
 _IN_WORDS = {
@@ -65,8 +68,10 @@ _IN_WORDS = {
 def needs_of(request: Request) -> Needs:
     """Read off a request what a target must be able to do, and about how large it is."""
     input_tokens = estimate_input_tokens(request)
+    native = request.native
+    own = (native.protocol, native.only) if native is not None and native.only else ("", "")
     if not isinstance(request, ChatRequest):
-        return Needs(True, False, (), input_tokens, 0, 0)
+        return Needs(True, False, (), input_tokens, 0, 0, *own)
     features: list[str] = []
     if request.tools:
         features.append("tools")
@@ -81,7 +86,7 @@ def needs_of(request: Request) -> Needs:
             features += _media(message.content)
     wanted = request.max_tokens or 0
     expected = min(wanted, EXPECTED_OUTPUT_TOKENS) if wanted else EXPECTED_OUTPUT_TOKENS
-    return Needs(False, request.stream, tuple(dict.fromkeys(features)), input_tokens, wanted, expected)
+    return Needs(False, request.stream, tuple(dict.fromkeys(features)), input_tokens, wanted, expected, *own)
 
 
 def _media(parts: tuple[object, ...]) -> list[str]:
@@ -115,17 +120,27 @@ class Decider:
         self._limited = limited
         self._rules = roster.settings.routing
 
-    def decide(self, request: Request, clearance: Clearance, strategy: Strategy, moment: Moment, *, explain: bool = True) -> Decision:
+    def decide(
+        self,
+        request: Request,
+        clearance: Clearance,
+        strategy: Strategy,
+        moment: Moment,
+        *,
+        needs: Needs | None = None,
+        explain: bool = True,
+    ) -> Decision:
         """Rank the targets for a request. Sends nothing, changes nothing; `ranked` may be empty (see `refusal`).
 
-        Without `explain` only the first candidate carries its reasons: words cost more than the ranking.
+        Without `explain` only the first candidate carries its reasons: words cost more than the ranking. `needs` are the
+        request's, where the caller has read them off already.
 
         Raises:
             UnknownProvider, UnknownModel, InvalidRequest: what was asked for does not exist, or cannot do it.
             Forbidden: what was asked for is not the caller's key's to use.
             SensitiveContentBlocked: what was asked for may not get this content, and the policy is to refuse then.
         """
-        question = self._question(request, clearance)
+        question = self._question(request, clearance, needs or needs_of(request))
         courses: list[tuple[Seat, Course]] = []
         spare: list[tuple[Seat, Course, str]] = []
         rejected = [Rejection(name, "unconfigured", f"it is not usable: {what}") for name, what in self.roster.missing.items()]
@@ -149,9 +164,8 @@ class Decider:
         ranked = self._rank(courses, question, strategy, moment, explain=explain)
         return Decision(strategy.name, ranked, tuple(rejected), _reason(ranked, question, strategy, len(courses)))
 
-    def _question(self, request: Request, clearance: Clearance) -> Question:
+    def _question(self, request: Request, clearance: Clearance, needs: Needs) -> Question:
         wish = ANYTHING if request.provider is None and request.model is None else self.names.wish(request.provider, request.model)
-        needs = needs_of(request)
         note = ""
         if not wish.is_open:
             _check_granted(request, wish, clearance)
@@ -193,6 +207,8 @@ class Decider:
             return Rejection(seat.name, "not_asked", f"the request names {wish.provider}")
         if needs.embeddings and not _embeds(seat, wish.model):
             return Rejection(seat.name, "capability", "it has no embeddings")
+        if needs.own_protocol and needs.own_protocol != seat.provider.protocol:
+            return Rejection(seat.name, "capability", f"its wire does not carry {needs.own_words}")
         missing = _cannot(seat.capabilities, needs)
         if missing:
             return Rejection(seat.name, "capability", f"its wire does not carry {missing}")
@@ -204,7 +220,7 @@ class Decider:
             return Rejection(seat.name, "model", f"it does not serve {wish.model}")
         default = seat.default_model(embeddings=needs.embeddings)
         if granted.models is not None and not granted.model(seat.name, default):
-            granted_model = _granted_model(seat, granted.models, embeddings=needs.embeddings)
+            granted_model = _granted_model(seat, granted, embeddings=needs.embeddings)
             return granted_model or Rejection(seat.name, "forbidden", "the caller's key covers none of its models")
         return default or Rejection(seat.name, "model", f"it has no default model: set providers.{seat.name}.model")
 
@@ -304,11 +320,10 @@ def _check_granted(request: Request, wish: Wish, clearance: Clearance) -> None:
         raise Forbidden(f"model: this key does not cover the model {wish.model[:64]!r}", param="model")
 
 
-def _granted_model(seat: Seat, models: frozenset[str], *, embeddings: bool) -> str:
+def _granted_model(seat: Seat, granted: Granted, *, embeddings: bool) -> str:
     """The first model by name that a key covers and this provider serves, for callers who name none; "" for none."""
-    own = seat.name + "/"
-    for name in sorted(model.removeprefix(own) for model in models):
-        if ("embed" in name.lower()) == embeddings and serves(seat, name):
+    for name in sorted(model.removeprefix(seat.name + "/") for model in granted.models or ()):
+        if granted.model(seat.name, name) and ("embed" in name.lower()) == embeddings and serves(seat, name):
             return name
     return ""
 

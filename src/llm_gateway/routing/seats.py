@@ -17,6 +17,7 @@ from llm_gateway.routing.concurrency import Slots
 from llm_gateway.routing.health import House, Lane, Policy
 from llm_gateway.routing.retries import RetryBudget
 
+ANY_SIZE: Final = 1 << 40
 MAX_LANES: Final = 256
 """Models of one provider that are remembered; callers choose their names, so the memory needs an end."""
 
@@ -139,3 +140,8 @@ class Roster:
         self.by_name: dict[str, Seat] = {seat.name: seat for seat in seats}
         self.names: tuple[str, ...] = tuple(upstreams)
         self.prices = PriceBook({name: upstream.settings for name, upstream in upstreams.items()})
+
+    def tokens_that_fit(self) -> int:
+        """Input and output tokens that every default model is known to hold; 0 when some provider serves models of any size."""
+        windows = [seat.course(seat.chat_model).facts.context_window_tokens for seat in self.seats]
+        return min((window for window in windows if window is not None), default=ANY_SIZE)

@@ -36,8 +36,10 @@ class SqlStore:
     """
 
     def __init__(self, url: str, *, readers: int = 2, busy_timeout_s: float = 5.0) -> None:
-        self._engine = _engine(url, busy_timeout_s)
-        metadata.create_all(self._engine)
+        self._engine = _engine(url, busy_timeout_s, "BEGIN")
+        # A transaction that reads before it writes would fail at once where another process has written in between.
+        self._writing = _engine(url, busy_timeout_s, "BEGIN IMMEDIATE")
+        metadata.create_all(self._writing)
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
         self._queue: queue.Queue[tuple[Work[Any], Future[Any]] | None] = queue.Queue(QUEUE)
         self._writer = threading.Thread(target=self._write_batches, name="store-write", daemon=True)
@@ -76,6 +78,7 @@ class SqlStore:
         self._writer.join()
         self._readers.shutdown()
         self._engine.dispose()
+        self._writing.dispose()
 
     def _write_batches(self) -> None:
         stop = False
@@ -89,12 +92,12 @@ class SqlStore:
     def _commit(self, batch: list[tuple[Work[Any], Future[Any]]]) -> None:
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
-            with self._engine.begin() as connection:
+            with self._writing.begin() as connection:
                 outcomes = [_run(connection, work, done) for work, done in batch]
         except SQLAlchemyError as failure:  # the transaction itself: nothing of the batch was stored
             outcomes = [(done, None, failure) for _, done in batch]
         for done, result, failed in outcomes:
-            if done.cancelled():
+            if not done.set_running_or_notify_cancel():  # whoever asked has gone
                 continue
             if failed is None:
                 done.set_result(result)
@@ -102,9 +105,7 @@ class SqlStore:
                 done.set_exception(failed)
 
 
-def _run(
-    connection: Connection, work: Work[Any], done: "Future[Any]"
-) -> "tuple[Future[Any], Any, BaseException | None]":
+def _run(connection: Connection, work: Work[Any], done: "Future[Any]") -> "tuple[Future[Any], Any, BaseException | None]":
     try:
         with connection.begin_nested():
             return done, work(connection), None
@@ -112,7 +113,7 @@ def _run(
         return done, None, failure
 
 
-def _engine(url: str, busy_timeout_s: float) -> Engine:
+def _engine(url: str, busy_timeout_s: float, begin: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url, connect_args={"timeout": busy_timeout_s, "check_same_thread": False})
@@ -129,6 +130,6 @@ def _engine(url: str, busy_timeout_s: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql(begin)
 
     return engine

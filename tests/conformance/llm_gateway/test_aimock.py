@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support import RunningGateway, free_port, running_gateway
 
 from llm_gateway.simulator import SimulatorProcess
-from tests.support import RunningGateway, free_port, running_gateway
 
 pytestmark = pytest.mark.xdist_group("aimock")  # one process installs it
 

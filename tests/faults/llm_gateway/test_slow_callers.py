@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support import RunningGateway, running_gateway
 
 from llm_gateway.simulator import SimulatorProcess
-from tests.support import RunningGateway, running_gateway
 
 SLOW = 200
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support import RunningGateway, running_gateway
 
 from llm_gateway.simulator import Drip, FaultRule, SimulatorProcess
-from tests.support import RunningGateway, running_gateway
 
 SECRET = "Analyze this internal API key: sk-1234567890abcdef"
 KINDS = ("ollama", "openai", "anthropic", "bedrock", "grok")
@@ -44,7 +44,7 @@ def test_query_answers_in_the_specified_shape(gateway: RunningGateway, provider:
     assert answer.headers["x-correlation-id"] == document["correlation_id"]
     assert answer.headers["x-gateway-provider"] == provider
     assert answer.headers["x-gateway-model"] == document["model"]
-    assert answer.headers["x-gateway-cache"] == "bypass"
+    assert answer.headers["x-gateway-cache"] == "miss"
     assert float(answer.headers["x-gateway-overhead-ms"]) >= 0
     assert [attempt["outcome"] for attempt in document["route"]["attempts"]] == ["ok"]
     assert document["cost"] == 0 if provider == "ollama" else document["cost"] is None or document["cost"] > 0
@@ -53,7 +53,7 @@ def test_query_answers_in_the_specified_shape(gateway: RunningGateway, provider:
 @pytest.mark.parametrize("provider", KINDS)
 def test_a_stream_says_the_same_as_an_unstreamed_answer(gateway: RunningGateway, provider: str) -> None:
     whole = gateway.post("/query", prompt="Tell me of qubits", provider=provider).json
-    frames, done = gateway.frames(prompt="Tell me of qubits", provider=provider)
+    frames, done = gateway.frames(prompt="Tell me of qubits", provider=provider, force_refresh=True)
     assert done
     assert "".join(frame["chunk"] for frame in frames) == whole["response"]
     assert [frame["finished"] for frame in frames] == [False] * (len(frames) - 1) + [True]

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support import RunningGateway, running_gateway
 
 from llm_gateway.detectors.check import is_sensitive
 from llm_gateway.simulator import FaultRule, Kind, SimulatorProcess
-from tests.support import RunningGateway, running_gateway
 
 PROVIDERS: tuple[Kind, ...] = ("ollama", "openai", "anthropic", "bedrock", "grok")
 HIGH_BY_DEFAULT = frozenset({"ollama", "bedrock"})
@@ -109,6 +109,34 @@ def asked(draw: st.DrawFn, text: str) -> tuple[str, dict[str, Any], dict[str, st
     return path, body | chosen, headers
 
 
+@st.composite
+def asked_in_openai(draw: st.DrawFn, text: str) -> tuple[str, dict[str, Any], dict[str, str]]:
+    """The same, as OpenAI's clients ask."""
+    path = draw(st.sampled_from(("chat/completions", "responses", "embeddings", "completions")))
+    model = draw(st.sampled_from(("auto", "gpt-4o", "openai/gpt-4o", "anthropic/claude-sonnet-4-5", "grok/grok-4", "ollama/llama3")))
+    body: dict[str, Any] = {"model": model}
+    if path in {"embeddings", "completions"}:
+        body["input" if path == "embeddings" else "prompt"] = draw(st.sampled_from((text, ["hello", text])))
+        return f"/v1/{path}", body | ({"model": "auto"} if path == "embeddings" else {}), {}
+    items: list[dict[str, Any]] = [{"role": "user", "content": "What is this?"}]
+    chat = path == "chat/completions"
+    match draw(st.sampled_from(("turn", "part", "history", "unknown", "metadata", "user"))):
+        case "turn":
+            items.append({"role": draw(st.sampled_from(("user", "system", "developer"))), "content": text})
+        case "part":
+            items[0]["content"] = [{"type": "text" if chat else "input_text", "text": text}]
+        case "history":
+            items = [{"role": "assistant", "content": text}, *items]
+        case "unknown":
+            body["field_of_tomorrow"] = {"deep": [text]}
+        case "metadata":
+            body["metadata"] = {"note": text}
+        case "user":
+            body["user"] = text
+    body["messages" if chat else "input"] = items
+    return f"/v1/{path}", body | {"stream": draw(st.booleans())}, {}
+
+
 FAULTS = st.lists(
     st.builds(
         FaultRule,
@@ -129,7 +157,7 @@ FAULTS = st.lists(
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[tuple[str, ...], tuple[str, dict[str, Any], dict[str, str]], list[FaultRule]]:
     text, traces = draw(planted())
-    return traces, draw(asked(text)), draw(FAULTS)
+    return traces, draw(asked(text) | asked_in_openai(text)), draw(FAULTS)
 
 
 CONFIGURATIONS: dict[str, tuple[dict[str, object], frozenset[str]]] = {

@@ -90,6 +90,25 @@ async def test_stages_are_read_from_the_outside_in() -> None:
     assert log == ["in outer", "in inner", "end inner", "end outer"]
 
 
+@given(texts=st.lists(st.text(max_size=3), max_size=4), parts=st.integers(0, 3))
+def test_an_answer_that_is_there_reads_like_one_that_comes(texts: list[str], parts: int) -> None:
+    async def coming() -> AsyncIterator[Chunk]:
+        for text in texts:
+            yield Chunk(text=text)
+
+    async def read() -> list[list[str]]:
+        replies = [Reply(coming()), Reply([Chunk(text=text) for text in texts]), Reply([Chunk(text=text) for text in texts])]
+        for reply in replies:
+            for number in range(parts):
+                reply.through(Recorder(str(number), [], ""))
+        *collected, iterated = replies
+        read = [[chunk.text for chunk in await reply.collect()] for reply in collected]
+        return [*read, [chunk.text async for chunk in iterated]]
+
+    first, *others = asyncio.run(read())
+    assert all(other == first for other in others)
+
+
 FAULTS = ["", "before", "after", "feed", "finish", "end"]
 
 

@@ -58,9 +58,7 @@ def test_tool_arguments_stay_json_whatever_the_value_holds(value: str, cuts: lis
     edges = sorted({0, len(arguments), *(cut % (len(arguments) + 1) for cut in cuts)})
     part = Restorer(vault)
     chunks = [
-        out
-        for a, b in itertools.pairwise(edges)
-        for out in part.feed(Chunk(tool_calls=(ToolCallDelta(0, arguments=arguments[a:b]),)))
+        out for a, b in itertools.pairwise(edges) for out in part.feed(Chunk(tool_calls=(ToolCallDelta(0, arguments=arguments[a:b]),)))
     ]
     chunks += [*part.feed(Chunk(finish_reason=FinishReason.TOOL_CALLS)), *part.finish()]
     whole = "".join(call.arguments for chunk in chunks for call in chunk.tool_calls)

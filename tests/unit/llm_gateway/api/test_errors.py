@@ -38,7 +38,9 @@ def test_an_unknown_field_is_refused_by_name_with_those_that_exist() -> None:
     assert "temperature" in error.message
 
 
-@pytest.mark.parametrize(("body", "part"), [(b'{"a": }', "line 1, column 7"), (b'{"a": "\xff"}', "UTF-8: byte 7"), (b"", "line 1"), (b'{"a": NaN}', "JSON")])
+@pytest.mark.parametrize(
+    ("body", "part"), [(b'{"a": }', "line 1, column 7"), (b'{"a": "\xff"}', "UTF-8: byte 7"), (b"", "line 1"), (b'{"a": NaN}', "JSON")]
+)
 def test_malformed_json_names_the_place(body: bytes, part: str) -> None:
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)) as failure:
         msgspec.json.decode(body)

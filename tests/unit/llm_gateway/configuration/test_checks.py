@@ -71,7 +71,7 @@ def test_what_works_is_taken_without_a_word(flags: Mapping[str, object]) -> None
         ({"security.secure_only_models": ["openai"]}, "no enabled provider may get sensitive content (level high)"),
         ({"providers.ollama.enabled": False, "providers.bedrock.enabled": False}, "no enabled provider may get sensitive content"),
         ({"security.auto_classification": False}, "all content counts as sensitive"),
-        ({"auth.admin_token": "admin-token"}, "auth.admin_token has 11 characters"),
+        ({"auth.admin_token": "v8Rw2kQz7LmX4pTn"}, "auth.admin_token has 16 characters"),
     ],
 )
 def test_what_works_but_may_not_be_meant_is_mentioned(flags: Mapping[str, object], said: str) -> None:

@@ -115,3 +115,26 @@ def test_the_digest_covers_every_field() -> None:
 
 def test_the_token_is_held_by_nobody_else() -> None:
     assert clearance._TOKEN is not None
+
+
+def test_a_keys_providers_narrow_where_a_request_may_go() -> None:
+    request = chat("x")
+    both = frozenset({HIGH, MEDIUM})
+    assert seal(request, both, "1").eligible == both
+    assert seal(request, both, "1", frozenset({"cloud", "other"})).eligible == {MEDIUM}
+    narrowed = seal(request, frozenset({HIGH}), "1", frozenset({"cloud"}))
+    assert narrowed.eligible == frozenset()
+    with pytest.raises(Internal):
+        narrowed.wire(request, Plain(MEDIUM), "m", 0)
+
+
+def test_no_bytes_are_made_for_a_model_that_a_key_does_not_cover() -> None:
+    request = chat("x")
+    sealed = seal(request, frozenset({HIGH, MEDIUM}), "1", None, frozenset({"small", "house/large"}))
+    for place, model in ((HIGH, "small"), (MEDIUM, "small"), (HIGH, "large")):
+        assert sealed.wire(request, Plain(place), model, 0).destination == place
+    for place, model in ((MEDIUM, "large"), (HIGH, "house/large"), (HIGH, ""), (HIGH, "SMALL")):
+        with pytest.raises(Internal):
+            sealed.wire(request, Plain(place), model, 0)
+    with pytest.raises(Internal):
+        seal(request, frozenset({HIGH}), "1", None, frozenset()).wire(request, Plain(HIGH), "small", 0)

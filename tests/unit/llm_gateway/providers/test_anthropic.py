@@ -5,7 +5,7 @@ import pytest
 from llm_gateway.core import errors
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.settings import ProviderSettings
-from llm_gateway.core.types import ChatRequest, EmbeddingRequest, Message, SecurityLevel
+from llm_gateway.core.types import ChatRequest, EmbeddingRequest, Message, Native, SecurityLevel
 from llm_gateway.core.wire import HttpRequest, Provider
 from llm_gateway.protocols.anthropic_answers import AnswerDecoder, StreamDecoder
 from llm_gateway.providers.anthropic import DEFAULT_ENDPOINT, AnthropicProvider, endpoint_of, missing
@@ -32,6 +32,18 @@ def test_request():
         "content-type": "application/json", "anthropic-version": "2023-06-01", "x-api-key": KEY, "anthropic-beta": "x",
     }  # fmt: skip
     assert json.loads(http.body)["model"] == "claude-x"
+
+
+@pytest.mark.parametrize(
+    ("configured", "asked", "sent"),
+    [("", ["a-2025-01-01", "b"], "a-2025-01-01,b"), ("x", ["a"], "x,a"), ("x", [], "x"), ("", ["a\r\nb: c", "ö"], "")],
+)
+def test_preview_features_that_the_caller_asks_for_are_added_to_the_configured_ones(configured, asked, sent):
+    native = Native("anthropic", {"messages": [], "max_tokens": 1, "anthropic_beta": asked})
+    settings = {"headers": {"anthropic-beta": configured}} if configured else {}
+    http = made(**settings).encode(ChatRequest(HI, native=native), "claude-x", 0.0)
+    assert dict(http.headers).get("anthropic-beta", "") == sent
+    assert json.loads(http.body) == {"messages": [], "max_tokens": 1, "model": "claude-x"}
 
 
 def test_embeddings_are_refused():

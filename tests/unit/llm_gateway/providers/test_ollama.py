@@ -5,7 +5,7 @@ import pytest
 from llm_gateway.core import errors
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.settings import ProviderSettings
-from llm_gateway.core.types import ChatRequest, Chunk, EmbeddingRequest, Message, SecurityLevel, ToolCall
+from llm_gateway.core.types import ChatRequest, Chunk, EmbeddingRequest, Message, Native, SecurityLevel, Thinking, ToolCall
 from llm_gateway.core.wire import HttpRequest, Provider
 from llm_gateway.protocols.ollama_chat import ChatDecoder, ChatStreamDecoder, EmbeddingDecoder
 from llm_gateway.providers.ollama import DEFAULT_ENDPOINT, OllamaProvider, endpoint_of, missing
@@ -24,6 +24,27 @@ def test_chat_request():
     assert dict(http.headers) == {"content-type": "application/json"}
     body = json.loads(http.body)
     assert (body["model"], body["options"], body["keep_alive"]) == ("llama", {"num_ctx": 8192}, "5m")
+
+
+def test_a_completion_goes_out_as_one():
+    native = Native("ollama", {"model": "alias", "prompt": "hi", "raw": True, "options": {"top_k": 1}})
+    http = made(num_ctx=8192).encode(ChatRequest(HI, stream=True, native=native), "llama", 0.0)
+    assert http.url == "http://localhost:11434/api/generate"
+    assert json.loads(http.body) == {
+        "model": "llama",
+        "prompt": "hi",
+        "raw": True,
+        "options": {"top_k": 1, "num_ctx": 8192},
+        "stream": True,
+    }
+
+
+def test_a_completion_is_read():
+    request = ChatRequest(HI, stream=True, native=Native("ollama", {"prompt": "hi"}))
+    decoder = made().decoder(request, "llama")
+    line = b'{"model":"llama","response":"yes","thinking":"hm","done":false}\n'
+    (chunk,) = decoder.feed(line)
+    assert (chunk.text, chunk.thinking, chunk.raw) == ("yes", Thinking("hm"), line)
 
 
 def test_embedding_request():

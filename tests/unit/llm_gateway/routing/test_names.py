@@ -72,7 +72,12 @@ def test_aliases_that_are_accepted_all_end(aliases: dict[str, str]) -> None:
 
 def test_a_bare_name_belongs_to_those_who_list_it_and_to_its_vendor() -> None:
     house = House(
-        {"openai": {}, "anthropic": {}, "azure": {"endpoint": "http://a.test", "models": ["gpt-4o"]}, "other": {"endpoint": "http://o.test"}}
+        {
+            "openai": {},
+            "anthropic": {},
+            "azure": {"endpoint": "http://a.test", "models": ["gpt-4o"]},
+            "other": {"endpoint": "http://o.test"},
+        }
     )
     assert house.router._decider.names.wish(None, "gpt-4o").serving == {"openai", "azure"}
     assert house.router._decider.names.wish(None, "claude-opus-4-1").serving == {"anthropic"}

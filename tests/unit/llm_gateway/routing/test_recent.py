@@ -18,7 +18,9 @@ def ask(text: str = "hello", **fields: object) -> ChatRequest:
     return ChatRequest(messages=(Message("user", text),), **fields)  # type: ignore[arg-type]
 
 
-def key(recent: RecentDecisions, request: ChatRequest, eligible: frozenset[Destination] = frozenset({HERE}), strategy: str = "cost") -> object:
+def key(
+    recent: RecentDecisions, request: ChatRequest, eligible: frozenset[Destination] = frozenset({HERE}), strategy: str = "cost"
+) -> object:
     return recent.key(request, rounded(needs_of(request)), seal(request, eligible, "1"), strategy)
 
 

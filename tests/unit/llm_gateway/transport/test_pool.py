@@ -145,7 +145,10 @@ async def test_refused_names_are_never_connected_to() -> None:
         await transport.aclose()
 
 
-@pytest.mark.parametrize("origin", ["http://8.8.8.8", "http://claims-to-be-local.test", "http://0.0.0.0:1", "http://169.254.169.254", "http://[::ffff:127.0.0.1]:1"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://8.8.8.8", "http://claims-to-be-local.test", "http://0.0.0.0:1", "http://169.254.169.254", "http://[::ffff:127.0.0.1]:1"],
+)
 async def test_what_is_called_local_must_be_local(origin: str) -> None:
     transport = Transport(SystemClock(), resolver=Names([PUBLIC, "169.254.169.254", "0.0.0.0"]))
     error, _ = await fails(transport, origin)

@@ -1,0 +1,80 @@
+"""What the Anthropic and Ollama dialects do alike: the gateway as they see it, a body as its request, names of models, dropped fields."""
+
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
+
+import msgspec
+
+from llm_gateway.api.call import Call
+from llm_gateway.api.credentials import credentials_of
+from llm_gateway.api.documents import ModelDocument, ModelsDocument
+from llm_gateway.api.errors import invalid_body
+from llm_gateway.core.exchange import Caller, Credentials, Exchange
+from llm_gateway.core.types import JsonObject
+
+DROPPED: Final = "X-Gateway-Dropped-Params"
+AUTO: Final = "auto"
+RequestType = TypeVar("RequestType")
+
+
+class View(Protocol):
+    """What these endpoints need of the gateway beside the way of a request; asked anew for each."""
+
+    def identify(self, credentials: Credentials) -> Caller: ...
+    def models(self) -> ModelsDocument: ...
+
+    def protocol_of(self, provider: str) -> str:
+        """The wire that a configured provider speaks; "" for none."""
+        ...
+
+
+def translated(translate: Callable[[JsonObject], RequestType], body: JsonObject) -> RequestType:
+    """What `translate` makes of a body.
+
+    Raises:
+        InvalidRequest: names the field and what was expected.
+    """
+    try:
+        return translate(body)
+    except msgspec.ValidationError as failure:
+        raise invalid_body(failure, b"") from None
+
+
+def model_of(exchange: Exchange) -> str:
+    """The model that answered, as it was asked for upstream."""
+    return exchange.chosen.target.model if exchange.chosen is not None else ""
+
+
+def name_dropped(exchange: Exchange, view: View, dropped: Callable[[JsonObject, str], tuple[str, ...]]) -> None:
+    """Say in a header which fields of the caller's own body the provider was not told."""
+    native = exchange.request.native
+    if exchange.chosen is None or native is None:
+        return
+    names = dropped(native.body, view.protocol_of(exchange.chosen.target.provider))
+    if names:
+        exchange.headers[DROPPED] = ", ".join(name.encode("ascii", "replace").decode() for name in names if name.isprintable())
+
+
+def known_models(call: Call, view: View, protocol: str) -> list[tuple[str, ModelDocument | None]]:
+    """What this caller can ask for as `model`: the gateway's choice, the aliases, each provider's models.
+
+    Models of providers that speak `protocol` go by their own names, as a client of it expects; others as `provider/model`.
+
+    Raises:
+        Unauthenticated, Forbidden, RateLimited, InvalidRequest: the caller is nobody who may call.
+    """
+    caller = view.identify(credentials_of(call.scope))
+    found = view.models()
+    names: dict[str, ModelDocument | None] = dict.fromkeys((AUTO, *found.aliases))
+    for model in found.models:
+        if _may_use(caller, model):
+            own = model.model if view.protocol_of(model.provider) == protocol else model.id
+            names.setdefault(own if own not in names else model.id, model)
+    return list(names.items())
+
+
+def _may_use(caller: Caller, model: ModelDocument) -> bool:
+    providers, models = caller.allowed_providers, caller.allowed_models
+    if providers is not None and model.provider not in providers:
+        return False
+    return models is None or model.model in models or model.id in models

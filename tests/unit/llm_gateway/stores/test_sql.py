@@ -1,0 +1,101 @@
+"""Writes are batched, committed before they are reported, and fail alone."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Connection, Integer, String, Table, insert, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from llm_gateway.stores.sql import SqlStore, metadata
+
+notes = Table("notes_of_tests", metadata, Column("id", Integer, primary_key=True), Column("text", String(50), unique=True))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    store = SqlStore.sqlite(tmp_path / "sub" / "x.sqlite3", busy_timeout_s=0.3)
+    yield store
+    store.close()
+
+
+def add(value: str):  # type: ignore[no-untyped-def]
+    def work(connection: Connection) -> int:
+        return int(connection.execute(insert(notes).values(text=value)).inserted_primary_key[0])  # type: ignore[index]
+
+    return work
+
+
+def texts(connection: Connection) -> list[str]:
+    return list(connection.scalars(select(notes.c.text).order_by(notes.c.id)))
+
+
+async def test_what_is_reported_written_can_be_read(store: SqlStore) -> None:
+    assert await store.write(add("a")) == 1
+    assert await store.read(texts) == ["a"]
+
+
+async def test_many_writers_at_once_lose_nothing_and_keep_their_order(store: SqlStore) -> None:
+    await asyncio.gather(*(store.write(add(str(number))) for number in range(1000)))
+    assert await store.read(texts) == [str(number) for number in range(1000)]
+
+
+async def test_a_failing_work_fails_alone(store: SqlStore) -> None:
+    outcomes = await asyncio.gather(*(store.write(add(value)) for value in "aab"), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [int, IntegrityError, int]
+    assert await store.read(texts) == ["a", "b"]
+
+
+async def test_whoever_stopped_waiting_does_not_disturb_the_writer(store: SqlStore) -> None:
+    waiting = asyncio.ensure_future(store.write(add("a")))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await store.write(add("b"))
+    assert (await store.read(texts))[-1] == "b"
+
+
+async def test_a_database_that_another_process_holds_is_waited_for_and_then_refused(store: SqlStore, tmp_path: Path) -> None:
+    other = SqlStore.sqlite(tmp_path / "sub" / "x.sqlite3", busy_timeout_s=0.3)
+    gate, entered = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(connection: Connection) -> None:
+        connection.execute(text("SELECT 1"))
+        loop.call_soon_threadsafe(entered.set)
+        asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
+
+    holding = asyncio.ensure_future(other.write(hold))
+    await entered.wait()
+    with pytest.raises(OperationalError):
+        await store.write(add("a"))
+    gate.set()
+    await holding
+    assert await store.write(add("a")) == 1
+    await asyncio.to_thread(other.close)
+
+
+async def test_reading_then_writing_survives_another_writer(store: SqlStore, tmp_path: Path) -> None:
+    other = SqlStore.sqlite(tmp_path / "sub" / "x.sqlite3")
+
+    def read_then_add(value: str):  # type: ignore[no-untyped-def]
+        def work(connection: Connection) -> None:
+            texts(connection)
+            add(value)(connection)
+
+        return work
+
+    await asyncio.gather(*(each.write(read_then_add(f"{name}{n}")) for n in range(100) for name, each in (("s", store), ("o", other))))
+    assert len(await store.read(texts)) == 200
+    await asyncio.to_thread(other.close)
+
+
+async def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
+    store = SqlStore.sqlite(tmp_path / "x.sqlite3")
+    pending = [asyncio.ensure_future(store.write(add(str(number)))) for number in range(50)]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(store.close)
+    await asyncio.gather(*pending)
+    again = SqlStore.sqlite(tmp_path / "x.sqlite3")
+    assert len(await again.read(texts)) == 50
+    await asyncio.to_thread(again.close)
