@@ -246,7 +246,7 @@ class AuthSettings(_Section):
     keys: dict[str, KeySettings] = Field({}, description="API keys by name, beside those made with `llm-gateway keys create`.")
     key_pepper: SecretStr = Field(
         SecretStr(""),
-        description="Secret under which keys are stored: 32 characters or more, the same on all replicas; default: made in server.data_dir.",
+        description="Secret under which keys are stored: 32 characters or more, same on all replicas; default: made in server.data_dir.",
     )
     key_refresh_s: float = Field(2, gt=0, le=4, description="Time between looks for keys that another process made or revoked.")
     failures_per_minute: int = Field(20, ge=1, le=1000, description="Wrong credentials from one address before it must wait.")

@@ -56,4 +56,4 @@ def clean(text: str) -> str:
 
 def whole(figure: int) -> int:
     """A count or an amount within what every database holds."""
-    return min(max(figure, 0), MAX_INTEGER)
+    return figure if 0 <= figure <= MAX_INTEGER else min(max(figure, 0), MAX_INTEGER)
