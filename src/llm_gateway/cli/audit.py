@@ -23,7 +23,6 @@ from llm_gateway.audit.search import Filters, document, microseconds
 from llm_gateway.audit.verification import Verdict
 from llm_gateway.core.errors import ConfigurationError, InvalidRequest
 
-_out = Console()
 _notes = Console(stderr=True)
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 T = TypeVar("T")
@@ -78,7 +77,7 @@ def _tell(verdict: Verdict) -> None:
         said = "intact" if chain.problem is None else f"BROKEN: {chain.problem.what}"
         numbers = ("" if number is None else str(number) for number in (chain.rows, chain.first, chain.last))
         table.add_row(chain.chain, *numbers, chain.state, str(chain.open_calls), said)
-    _out.print(table)
+    Console().print(table)
     for problem in verdict.problems:
         _say(f"broken: {problem}")
     if verdict.partial:
@@ -87,7 +86,7 @@ def _tell(verdict: Verdict) -> None:
 
 
 def _say(line: str) -> None:
-    _out.print(line, markup=False, highlight=False, soft_wrap=True)
+    Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command("report")
@@ -119,11 +118,11 @@ def _print_report(sums: Report) -> None:
     for name, each in sorted(sums.providers.items()):
         numbers = (str(number) for number in (each.attempts, each.failed, each.sensitive, each.tokens))
         providers.add_row(name, ", ".join(sorted(each.levels)), *numbers, f"{each.cost_usd:f}")
-    _out.print(providers)
+    Console().print(providers)
     callers = Table("caller", "calls", title="Callers")
     for name, calls in sums.callers.most_common(20):
         callers.add_row(name, str(calls))
-    _out.print(callers)
+    Console().print(callers)
 
 
 def _counted(counts: "dict[str, int]") -> str:
@@ -174,7 +173,7 @@ def _print_rows(rows: list[Row]) -> None:
     table = Table("time (UTC)", "kind", "caller", "provider", "sensitive", "outcome", "correlation id", "row")
     for row in rows:
         table.add_row(*_cells(document(row)))
-    _out.print(table)
+    Console().print(table)
 
 
 def _cells(shown: dict[str, Any]) -> tuple[str, ...]:

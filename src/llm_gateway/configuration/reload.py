@@ -27,6 +27,8 @@ NEEDS_RESTART: Final[tuple[Path, ...]] = (
     ("limits", "replicas"),
     ("limits", "store_timeout_s"),
     ("auth", "key_pepper"),
+    ("audit", "key"),
+    ("audit", "commit_timeout_s"),
 )
 """Settings that a running gateway keeps as it started."""
 

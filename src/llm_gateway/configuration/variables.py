@@ -70,6 +70,7 @@ VARIABLES: Final = (
         ("requests_per_minute", "requests_per_hour", "tokens_per_minute", "burst_limit", "cooldown_seconds"),
     ),
     Variable("ADMIN_TOKEN", ("auth", "admin_token")),
+    Variable("AUDIT_KEY", ("audit", "key")),
     Variable("DATABASE_URL", ("storage", "database_url")),
     Variable("REDIS_URL", ("storage", "redis_url")),
     Variable("REDIS_HOST", meaning="Host of a Redis without a password, where REDIS_URL is not set."),

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
 
 from llm_gateway.core.errors import Overloaded
 
@@ -93,8 +92,11 @@ class SqlStore:
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with self._writing.begin() as connection:
-                outcomes = [_run(connection, work, done) for work, done in batch]
-        except SQLAlchemyError as failure:  # the transaction itself: nothing of the batch was stored
+                if len(batch) == 1:  # the transaction itself is its savepoint
+                    outcomes = [(batch[0][1], batch[0][0](connection), None)]
+                else:
+                    outcomes = [_run(connection, work, done) for work, done in batch]
+        except Exception as failure:  # the transaction itself: nothing of the batch was stored, and whoever asked is told
             outcomes = [(done, None, failure) for _, done in batch]
         for done, result, failed in outcomes:
             if not done.set_running_or_notify_cancel():  # whoever asked has gone

@@ -63,7 +63,7 @@ def aimock() -> Iterator[str]:
 
 
 def _until_it_listens(port: int) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         with socket.socket() as probe:
             probe.settimeout(0.1)
             if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -27,10 +27,7 @@ class Books:
         if self.fails:
             raise OSError("away")
         taken()
-        found = self.spent.get(key, 0)
-        if self.gate is not None:
-            await asyncio.sleep(0)
-        return found
+        return self.spent.get(key, 0)
 
 
 async def test_an_account_is_read_once_however_many_ask() -> None:
@@ -70,18 +67,28 @@ async def test_who_asks_in_the_moment_that_it_has_been_read_does_not_read_it_aga
 
 
 async def test_what_is_charged_while_it_is_read_counts_once() -> None:
-    books = Books()
-    books.gate = asyncio.Event()
-    accounts = MemoryAccounts(books.load)
+    asked, take, was_taken, answer = (asyncio.Event() for _ in range(4))
+    written = [0]
+
+    async def load(key: AccountKey, taken: Callable[[], None]) -> int:
+        asked.set()
+        await take.wait()
+        taken()
+        found = written[0]
+        was_taken.set()
+        await answer.wait()
+        return found
+
+    accounts = MemoryAccounts(load)
     reading = asyncio.ensure_future(accounts.read(KEYS[0]))
-    await asyncio.sleep(0)
-    books.spent[KEYS[0]] += 7  # its row leaves with the batch that the question rides in
+    await asked.wait()
+    written[0] += 7  # its row leaves with the batch that the question rides in
     assert accounts.charge(KEYS[0], 7) is None
-    books.gate.set()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert accounts.charge(KEYS[0], 5) is None  # too late for the batch
-    books.spent[KEYS[0]] += 5
+    take.set()
+    await was_taken.wait()
+    written[0] += 5  # too late for the batch
+    assert accounts.charge(KEYS[0], 5) is None
+    answer.set()
     assert await reading == Standing(12, 0)
 
 

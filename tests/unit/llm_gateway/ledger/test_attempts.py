@@ -14,7 +14,7 @@ TWO = {"openai": {"priority": 1}, "anthropic": {"priority": 2}}
 
 async def test_an_attempt_carries_its_exact_cost() -> None:
     house = House(TWO)
-    house.script("openai", Script(500, (b"",)))
+    house.script("openai", ProviderTimeout("late", code="first_byte"))
     (failed, answered) = (await house.run(ask()))[0].attempts
     assert (failed.reached, failed.usage, failed.cost_pico_usd) == (True, None, None)
     assert (answered.reached, answered.usage) == (True, Usage(10, 5))
@@ -29,14 +29,18 @@ async def test_a_provider_s_own_figure_is_exact_too() -> None:
     assert (attempt.cost_pico_usd, attempt.price_source) == (300, "provider")
 
 
+async def read(house: House, exchange: Exchange) -> None:
+    async with exchange:
+        async for _ in await house.router(exchange):
+            pass
+
+
 async def test_a_cut_stream_carries_what_was_delivered() -> None:
     house = House(TWO)
     house.script("openai", Script(pieces=(b"t 12345678\n", ProviderUnavailable("lost", code="connection_lost"))))
     exchange = house.exchange(ask("x" * 40, stream=True))
     with pytest.raises(ProviderUnavailable):
-        async with exchange:
-            async for _ in await house.router(exchange):
-                pass
+        await read(house, exchange)
     (attempt,) = exchange.attempts
     assert attempt.usage == Usage(14, 2, estimated=True)
     assert attempt.cost_pico_usd == 14 * 2_500_000 + 2 * 10_000_000

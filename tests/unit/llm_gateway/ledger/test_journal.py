@@ -173,6 +173,24 @@ async def test_an_answer_has_every_row_before_it_and_none_after(store: Sick) -> 
     assert at[0] >= 700
 
 
+async def test_who_asks_is_answered_however_fast_rows_come(store: Sick) -> None:
+    journal, real = Journal(store), store.store.write
+
+    async def write(work: Callable[[Connection], Any]) -> Any:
+        store.works += 1
+        if store.works < 10:
+            for number in range(600):
+                journal.add(row(1000 * store.works + number))
+        return await real(work)
+
+    store.write = write  # type: ignore[method-assign]
+    for call in range(600):
+        journal.add(row(call))
+    assert await journal.ask(lambda c: c.scalar(select(func.count()).select_from(ledger))) == 600
+    assert store.works <= 2
+    assert await journal.drained(10)
+
+
 async def test_what_cannot_be_written_at_the_end_is_in_the_log(store: Sick) -> None:
     journal = Journal(store)
     store.away = AWAY
