@@ -158,6 +158,8 @@ class App:
         self.gateway = Gateway(settings, shared)
         self._say_who_is_let_in()
         await self._check_health()
+        if not self.gateway.router.any_available():
+            _log.warning("no provider can answer yet: the lines above say which setting would add one; `llm-gateway demo` needs none")
         self._tasks.append(asyncio.create_task(self._watch_health()))
         self._tasks.append(asyncio.create_task(self._watch_keys()))
         self._tasks.append(asyncio.create_task(self._clean_caches()))
