@@ -3,6 +3,7 @@
 Needs node and npm; without them the tests are skipped. The version is pinned.
 """
 
+import contextlib
 import json
 import shutil
 import socket
@@ -47,8 +48,7 @@ def aimock() -> Iterator[str]:
         pytest.skip("needs node and npm")
     cli = FOLDER / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
     if not cli.exists():
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(FOLDER), AIMOCK], check=True)
+        _install()
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "fixtures.json").write_text(json.dumps(FIXTURES))
@@ -60,6 +60,17 @@ def aimock() -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
+
+
+def _install() -> None:
+    """Fetch it beside its place and move it there in one step: another run may be doing the same."""
+    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER.parent, ignore_cleanup_errors=True) as folder:
+        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, AIMOCK]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        with contextlib.suppress(OSError):  # somebody else was faster
+            Path(folder).rename(FOLDER)
 
 
 def _until_it_listens(port: int) -> None:

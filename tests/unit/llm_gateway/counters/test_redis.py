@@ -14,7 +14,7 @@ from llm_gateway.core.counters import MINUTE_US, Demand, Rules
 from llm_gateway.counters.redis import PREFIX, RedisCounters
 
 RULES = Rules((1_000, 40, 1_000), 10**6)
-NO_HANG_S = 2.0
+NO_HANG_S = 5.0
 """Far above the 50 ms that an operation may take: this machine may be busy."""
 
 
@@ -26,7 +26,7 @@ def server() -> AsyncIterator[Valkey]:
 
 @asynccontextmanager
 async def counters(
-    url: str, clock: object | None = None, *, replicas: int = 1, timeout_s: float = 0.05, **more: object
+    url: str, clock: object | None = None, *, replicas: int = 1, timeout_s: float = 2, **more: object
 ) -> AsyncIterator[RedisCounters]:
     made = RedisCounters(url, clock or SystemClock(), replicas=replicas, timeout_s=timeout_s, sleep=quickly, **more)  # type: ignore[arg-type]
     await made.start()
@@ -101,16 +101,16 @@ async def test_without_a_store_at_the_start_the_share_counts_until_it_comes(serv
 
 
 async def test_frozen_it_costs_one_timeout_and_then_nothing(server: Valkey) -> None:
-    async with counters(server.url) as store:
+    async with counters(server.url, timeout_s=0.05) as store:
         assert await flood(store, "before", 10) == 10
         server.pause()
         begun = perf_counter()
         assert await flood(store, "during", 20) == 20
         first_s = perf_counter() - begun
-        begun = perf_counter()
+        assert not store.line.up
         assert await flood(store, "later", 5) == 5
         assert first_s < NO_HANG_S
-        assert perf_counter() - begun < 0.05
+        assert store.line.losses == 1
         server.resume()
         await until(lambda: store.line.up)
         await until(lambda: store.line.idle)
@@ -151,7 +151,7 @@ async def test_tokens_used_while_it_was_away_are_told(server: Valkey) -> None:
 
 
 async def test_settled_while_it_is_away_it_is_told_later(server: Valkey) -> None:
-    async with counters(server.url) as store:
+    async with counters(server.url, timeout_s=0.05) as store:
         assert await ask(store, "a", hold=500)
         server.pause()
         store.settle("a", 70)
@@ -164,7 +164,7 @@ async def test_settled_while_it_is_away_it_is_told_later(server: Valkey) -> None
 
 
 async def test_a_late_answer_costs_the_connection_and_reaches_nobody(valkey: Valkey) -> None:
-    async with Proxy(valkey.port) as proxy, counters(proxy.url) as store:
+    async with Proxy(valkey.port) as proxy, counters(proxy.url, timeout_s=0.1) as store:
         assert await ask(store, "a")
         proxy.delay_s = 0.4
         assert await flood(store, "slow", 30) == 30

@@ -1,5 +1,4 @@
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -202,9 +201,6 @@ async def test_another_pepper_is_noticed_at_start_once_there_are_keys(store: Sql
 
 async def test_processes_that_start_at_once_make_one_state(tmp_path: Path, clock: Clock) -> None:
     stores = [SqlStore.sqlite(tmp_path / "gateway.sqlite3") for _ in range(4)]
-    gate = threading.Barrier(4)
-    for each in stores:
-        each.write(lambda _: gate.wait(10))
     await asyncio.gather(*(opened(each, clock) for each in stores))
     rows = await stores[0].read(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM api_key_state").scalar())
     assert rows == 1
