@@ -55,8 +55,8 @@ async def ask(store: RedisCounters, name: str, scope: str = "caller:a", rules: R
     return verdict.granted
 
 
-async def flood(store: RedisCounters, prefix: str, times: int = 100) -> int:
-    return sum(await asyncio.gather(*[ask(store, f"{prefix}{number}") for number in range(times)]))
+async def flood(store: RedisCounters, prefix: str, times: int = 100, hold: int = 0) -> int:
+    return sum(await asyncio.gather(*[ask(store, f"{prefix}{number}", hold=hold) for number in range(times)]))
 
 
 async def test_the_server_s_own_time_is_used(valkey: Valkey) -> None:
@@ -102,13 +102,13 @@ async def test_without_a_store_at_the_start_the_share_counts_until_it_comes(serv
 
 async def test_frozen_it_costs_one_timeout_and_then_nothing(server: Valkey) -> None:
     async with counters(server.url, timeout_s=0.05) as store:
-        assert await flood(store, "before", 10) == 10
+        assert await flood(store, "before", 10, hold=7) == 10
         server.pause()
         begun = perf_counter()
-        assert await flood(store, "during", 20) == 20
+        assert await flood(store, "during", 20, hold=7) == 20
         first_s = perf_counter() - begun
         assert not store.line.up
-        assert await flood(store, "later", 5) == 5
+        assert await flood(store, "later", 5, hold=7) == 5
         assert first_s < NO_HANG_S
         assert store.line.losses == 1
         server.resume()
@@ -121,6 +121,7 @@ async def test_frozen_it_costs_one_timeout_and_then_nothing(server: Valkey) -> N
                 store.settle(f"{name}{number}", 0)
         await until(lambda: store.line.idle)
         assert (await store.read("caller:a")).held == 0
+        assert server.command("ZCARD", f"{PREFIX}leases") == b":0\r\n"
 
 
 async def test_emptied_it_is_told_what_was_granted_here(server: Valkey) -> None:
