@@ -73,7 +73,7 @@ async def best(limiter: RateLimiter, times: int, at_once: int, callers: int) -> 
 
 def limiter(counters: Counters, tier: dict[str, int], **more: Any) -> RateLimiter:
     settings = Settings.model_validate({"rate_limiting": {"default": tier}, **more})
-    return RateLimiter(settings, counters, CLOCK, "bench")
+    return RateLimiter(settings, counters, "bench")
 
 
 async def in_process() -> None:

@@ -136,7 +136,7 @@ class Gateway:
         self.audit = audit = AuditLog(shared.trail, settings.audit, shared.clock)
         self.authenticator = Authenticator(settings.auth, admin, shared.keys, shared.clock)
         self.security_filter = SecurityFilter(security, (found.destination for found in usable), inspector, trusted=not self.unflagged)
-        self.limiter = limiter = RateLimiter(settings, shared.counters, shared.clock, shared.run)
+        self.limiter = limiter = RateLimiter(settings, shared.counters, shared.run)
         self.keeper = keeper = BudgetKeeper(settings, shared.ledger, lambda: self.router, self._key_budget)
         self.desk = Desk(shared.ledger, lambda: keeper.book, keeper.budgets_of, tracks=keeper.tracks)
         self.router: ProviderRouter = ProviderRouter(

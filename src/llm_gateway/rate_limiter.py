@@ -13,7 +13,6 @@ from typing import Final
 
 import msgspec
 
-from llm_gateway.core.clock import Clock
 from llm_gateway.core.counters import LIMITS, Counters, Demand, Gauge, Rules, Verdict
 from llm_gateway.core.errors import Cooldown, LLMGatewayError, RateLimited
 from llm_gateway.core.exchange import Caller, Exchange, Next, Reply
@@ -24,7 +23,7 @@ from llm_gateway.limits.need import Need, charge_of, charge_of_attempt, fits, ne
 from llm_gateway.limits.rules import OVERALL, RuleBook, scope
 
 GRACE_US: Final = 5_000_000
-"""How much longer than its deadline a call's reservation lives, should nobody settle it."""
+"""How much longer than the time a call may take its reservation lives, should nobody settle it."""
 _WORDS: Final = {
     "burst": "requests in a second",
     "rpm": "requests in a minute",
@@ -52,10 +51,9 @@ class RateLimiter:
     `run` makes this process's reservations unlike all others in a shared store: a random name.
     """
 
-    def __init__(self, settings: Settings, counters: Counters, clock: Clock, run: str) -> None:
+    def __init__(self, settings: Settings, counters: Counters, run: str) -> None:
         self._book = book = RuleBook(settings)
         self._counters = counters
-        self._clock = clock
         self._run = run
         self._answer_tokens = settings.limits.answer_tokens
         self._headers = {tier: LimitHeaders(rules) for tier, rules in book.tiers.items()}
@@ -74,7 +72,7 @@ class RateLimiter:
         # The end is there before the reservation: a caller may leave while it is on its way.
         held = _Held(self, exchange, self._name())
         exchange.at_end(held.end)
-        verdict = await self._counters.reserve(held.name, demands, self._lease_us(exchange))
+        verdict = await self._counters.reserve(held.name, demands, _lease_us(exchange))
         exchange.headers.update(self._headers[tier].of(verdict.gauge))
         if not verdict.granted:
             held.refused = True
@@ -96,7 +94,7 @@ class RateLimiter:
         demands = self._demands(accounts, need_of(exchange.request, self._answer_tokens), exchange)
         held = _Held(self, exchange, self._name(), len(exchange.attempts))
         exchange.at_end(held.end)
-        verdict = await self._counters.reserve(held.name, demands, self._lease_us(exchange))
+        verdict = await self._counters.reserve(held.name, demands, _lease_us(exchange))
         if not verdict.granted:
             held.refused = True
             raise _refusal(verdict, demands)
@@ -134,9 +132,6 @@ class RateLimiter:
 
     def _name(self) -> str:
         return f"{self._run}-{next(_NAMES)}"
-
-    def _lease_us(self, exchange: Exchange) -> int:
-        return max(0, int((exchange.deadline_s - self._clock.monotonic_s()) * 1_000_000)) + GRACE_US
 
     def _find_accounts(self, who: str, tier: str, key_id: str) -> tuple[str, Sequence[tuple[str, Rules]]]:
         tier = self._book.tier(who, tier)
@@ -194,6 +189,11 @@ class _Held:
         """The call is over."""
         if not self.refused:
             self.limiter.settle(self)
+
+
+def _lease_us(exchange: Exchange) -> int:
+    """From any moment of a call, long enough for its end to come first."""
+    return int((exchange.deadline_s - exchange.received_s) * 1_000_000) + GRACE_US
 
 
 def _whose(name: str) -> str:

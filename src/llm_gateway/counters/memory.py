@@ -59,12 +59,14 @@ class MemoryCounters:
         accounts = self._advanced(demands, now_us)
         if name in self._reservations:
             return Verdict(True, accounts[0].gauge(now_us))
-        for place, account in enumerate(accounts):
+        has_room = True
+        for place, demand in enumerate(demands):
+            account = accounts[place]
             if account.blocked_until_us > now_us:
                 return Verdict(False, accounts[0].gauge(now_us), place, "cooldown", account.blocked_until_us - now_us)
-        for account, demand in zip(accounts, demands, strict=True):
-            if account.wait(demand.rules, demand.hold, now_us)[0]:
-                return self._refuse(demands, accounts, now_us)
+            has_room = has_room and not account.wait(demand.rules, demand.hold, now_us)[0]
+        if not has_room:
+            return self._refuse(demands, accounts, now_us)
         self._grant(name, demands, accounts, now_us, lease_us)
         return Verdict(True, accounts[0].gauge(now_us))
 

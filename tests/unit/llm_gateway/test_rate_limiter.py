@@ -51,7 +51,7 @@ class House:
         self.served = 0
 
     def stage(self, **sections: Any) -> RateLimiter:
-        return RateLimiter(Settings.model_validate(sections), self.counters, self.clock, "run")
+        return RateLimiter(Settings.model_validate(sections), self.counters, "run")
 
     def exchange(self, request: Request | None = None, caller: Caller | None = None) -> Exchange:
         now_s = self.clock.monotonic_s()
@@ -334,7 +334,7 @@ class Routed:
         self.admitted: Callable[..., Any]
         self.house = routing.House(providers, settings=sections, limited=self._limited, admit=self._admit)
         self.counters = MemoryCounters(self.house.clock)
-        self.limiter = RateLimiter(self.house.settings, self.counters, self.house.clock, "run")
+        self.limiter = RateLimiter(self.house.settings, self.counters, "run")
 
     def _limited(self, name: str) -> float | None:
         return self.limiter.limited(name)
