@@ -1,114 +1,24 @@
-"""The HTTP server: uvicorn, with deadlines for receiving a request and word of a caller who goes away.
+"""The HTTP server: uvicorn's start, signals and orderly stop, over connections of our own (`http_protocol`)."""
 
-uvicorn waits for a slow request for ever and tells a busy handler nothing when its caller leaves. Both are settled
-here at the connection, where they cost one timer and one attribute, instead of a listening task for every call.
-"""
-
-import asyncio
+import gc
 import socket
-import time
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from llm_gateway.core.settings import ServerSettings
+from llm_gateway.http_protocol import HttpProtocol, Times
 
-CONNECTION = "llm_gateway.connection"
-"""Key of `scope["extensions"]` under which a handler finds its `Connection`."""
-
-_TIMEOUT_BODY = b'{"error":{"type":"invalid_request","message":"the request did not arrive in time","param":null,"code":"request_timeout"}}'
-_TIMEOUT_RESPONSE = (
-    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: "
-    + str(len(_TIMEOUT_BODY)).encode()
-    + b"\r\n\r\n"
-    + _TIMEOUT_BODY
-)
+GC_ALLOCATIONS: Final = 25_000
+"""Containers more than were freed, until the collector looks at the young ones. A call holds some hundred while it waits for its
+provider, so that the default of 700 would look at every waiting call many times, and find nothing."""
 
 
-class Connection:
-    """What a handler may know of its connection: when the request began, and to be told when the caller leaves."""
-
-    __slots__ = ("accepted_s", "on_lost")
-
-    def __init__(self, accepted_s: float) -> None:
-        self.accepted_s = accepted_s
-        """Monotonic seconds at which the request's first byte was parsed."""
-        self.on_lost: Callable[[], object] | None = None
-
-
-class DeadlineProtocol(HttpToolsProtocol):
-    """One client connection. Subclassed with its deadlines by `protocol_class`."""
-
-    header_timeout_s: ClassVar[float]
-    body_timeout_s: ClassVar[float]
-    max_connections: ClassVar[int]
-
-    _timer: asyncio.TimerHandle | None = None
-    _arriving: Connection
-    _current: Connection | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if len(self.connections) > self.max_connections:
-            transport.abort()
-            return
-        self._arm(self.header_timeout_s)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        cycle, current = self.cycle, self._current
-        super().connection_lost(exc)
-        if current is not None and current.on_lost is not None and cycle is not None and not cycle.response_complete:
-            current.on_lost()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._timer is None:
-            self._arm(self.header_timeout_s)
-        self._arriving = Connection(time.monotonic())
-        extensions: dict[str, Any] = {CONNECTION: self._arriving}
-        self.scope["extensions"] = extensions
-
-    def on_headers_complete(self) -> None:
-        self._disarm()
-        self._arm(self.body_timeout_s)
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self._disarm()
-        super().on_message_complete()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        extensions: dict[str, Any] = cycle.scope["extensions"]
-        self._current = extensions[CONNECTION]
-        super()._start_asgi_task(cycle, app)
-
-    def _arm(self, timeout_s: float) -> None:
-        self._timer = self.loop.call_later(timeout_s, self._too_slow)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _too_slow(self) -> None:
-        """The request did not arrive in time. Nothing was answered yet: a handler answers only to a whole body."""
-        self._timer = None
-        if self.transport.is_closing():
-            return
-        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            self.transport.write(_TIMEOUT_RESPONSE)
-        self.transport.close()
-
-
-def protocol_class(settings: ServerSettings) -> type[DeadlineProtocol]:
+def protocol_class(settings: ServerSettings) -> type[HttpProtocol]:
     """The connection class with the deadlines of `settings`."""
 
-    class ConfiguredProtocol(DeadlineProtocol):
-        header_timeout_s = settings.header_timeout_s
-        body_timeout_s = settings.body_timeout_s
+    class ConfiguredProtocol(HttpProtocol):
+        times = Times(settings.header_timeout_s, settings.body_timeout_s, settings.keep_alive_s)
         max_connections = settings.max_connections
 
     return ConfiguredProtocol
@@ -119,6 +29,21 @@ class GracefulServer(uvicorn.Server):
 
     uvicorn raises the signal again when it is done, which would end the process by that signal.
     """
+
+    _has_process = False
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, as what this process is for."""
+        self._has_process = True
+        super().run(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        await super().startup(sockets)
+        if self._has_process:  # what stands by now stays: the cycle collector need not look at it
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(GC_ALLOCATIONS, *gc.get_threshold()[1:])
 
     async def _serve(self, sockets: list[socket.socket] | None = None) -> None:
         await super()._serve(sockets)

@@ -20,6 +20,10 @@ SSE_COMMENT = b": keep-alive\n\n"
 """An event that says nothing: it breaks a stream's silence."""
 
 
+CONNECTION = "llm_gateway.connection"
+"""Key of `scope["extensions"]` under which our server puts a `LostCallback`."""
+
+
 class LostCallback(Protocol):
     """The server's word on a connection: assign `on_lost` to hear of the caller leaving."""
 

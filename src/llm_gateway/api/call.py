@@ -9,7 +9,20 @@ from typing import Any, Protocol, Self, TypeVar
 import msgspec
 import structlog
 
-from llm_gateway.api.asgi import CallerWatch, Handler, Headers, LostCallback, Receive, Scope, Send, check_depth, header, read_body, respond
+from llm_gateway.api.asgi import (
+    CONNECTION,
+    CallerWatch,
+    Handler,
+    Headers,
+    LostCallback,
+    Receive,
+    Scope,
+    Send,
+    check_depth,
+    header,
+    read_body,
+    respond,
+)  # fmt: skip
 from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.errors import invalid_body
 from llm_gateway.core.clock import Clock
@@ -101,7 +114,7 @@ class Call:
         self.receive = receive
         self.send = send
         self._exchange: Exchange | None = None
-        self.connection: LostCallback | None = scope.get("extensions", {}).get("llm_gateway.connection")
+        self.connection: LostCallback | None = scope.get("extensions", {}).get(CONNECTION)
         self._accepted_s = self.connection.accepted_s if self.connection is not None else clock.monotonic_s()
         self.correlation_id = correlation_id(header(scope, b"x-correlation-id"), clock.wall_s(), urandom)
         self._started = False
@@ -200,6 +213,11 @@ class Call:
             self._started = True
             headers = [(b"content-type", self.dialect.stream_type), *_UNBUFFERED, *self.headers(exchange)]
             await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def begin(self, exchange: Exchange, status: int, headers: Headers) -> None:
+        """Send the head of an answer that is passed on as it comes."""
+        self._started = True
+        await self.send({"type": "http.response.start", "status": status, "headers": [*headers, *self.headers(exchange)]})
 
     async def write(self, data: bytes) -> None:
         """The next bytes of a stream."""
@@ -333,6 +351,7 @@ def accounting(exchange: Exchange) -> dict[str, Any]:
         "cost": exchange.cost_usd,
         "cached": exchange.cache_state in {"hit", "semantic"},
         "correlation_id": exchange.correlation_id,
+        **({"cache": {"state": exchange.cache_state, "similarity": exchange.similarity}} if exchange.similarity is not None else {}),
         "usage": {
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,

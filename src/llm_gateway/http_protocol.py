@@ -1,0 +1,496 @@
+"""One client connection: HTTP/1.1 by httptools, answered through ASGI.
+
+It stands where uvicorn's own protocol class would, under uvicorn's server, because every request passes here: it makes as few
+objects and timers as it can, starts a handler when what has arrived is parsed, and writes a whole answer at once. Beyond what
+uvicorn's does it keeps deadlines for a request to arrive, bounds its head, tells a busy handler that its caller has left, and reads
+the body of a request that offers an upgrade (the JDK's HTTP client does, with every request).
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from math import inf
+from time import monotonic
+from typing import Any, ClassVar, Final, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+import httptools
+
+from llm_gateway.api.asgi import CONNECTION
+
+MAX_HEAD_BYTES: Final = 64 << 10
+MAX_URL_BYTES: Final = 8 << 10
+HIGH_WATER_BYTES: Final = 64 << 10
+"""Of a body that nobody has asked for yet; the socket is not read beyond."""
+MAX_PATHS: Final = 256
+"""Parsed URLs that are kept: a gateway's paths are few."""
+
+_log = logging.getLogger("uvicorn.error")
+_STATUS: Final[dict[int, bytes]] = {int(status): b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+_BODILESS: Final = frozenset({204, 304})
+_paths: dict[bytes, tuple[str, bytes, bytes]] = {}
+
+Message = MutableMapping[str, Any]
+Application = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+
+class Times(NamedTuple):
+    """Seconds for a request's head to arrive, for its body, and for an idle connection to be kept."""
+
+    head_s: float
+    body_s: float
+    idle_s: float
+
+
+def refusal(status: HTTPStatus, code: str, message: str) -> bytes:
+    """A whole response to what is no request, after which the connection is closed."""
+    body = b'{"error":{"type":"invalid_request","message":"%s","param":null,"code":"%s"}}' % (message.encode(), code.encode())
+    head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+    return _STATUS[status] + head + body
+
+
+TOO_SLOW: Final = refusal(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "the request did not arrive in time")
+NO_HTTP: Final = refusal(HTTPStatus.BAD_REQUEST, "malformed_http", "this is not an HTTP/1.1 request")
+TOO_LARGE: Final = refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large",
+    f"expected a URL of at most {MAX_URL_BYTES} bytes, and at most {MAX_HEAD_BYTES} bytes of headers",
+)  # fmt: skip
+
+
+class Cycle:
+    """One request and its response: `receive` and `send` of ASGI, and what a handler may know of its connection."""
+
+    __slots__ = (
+        "_body", "_connection", "_framing", "_given", "_head", "_left", "_waiter", "accepted_s", "answered", "arrived",
+        "expects_continue", "keeps_alive", "on_lost", "scope", "started",
+    )  # fmt: skip
+
+    def __init__(self, connection: "HttpProtocol", scope: Message, accepted_s: float) -> None:
+        self._connection = connection
+        self.scope = scope
+        self.accepted_s = accepted_s
+        """Monotonic seconds at which the request's first byte was parsed."""
+        self.on_lost: Callable[[], object] | None = None
+        self.keeps_alive = True
+        self.expects_continue = False
+        self.arrived = False
+        """Whether the whole request is here."""
+        self.answered = False
+        """Whether the whole response was written."""
+        self.started = False
+        self._body: bytes | bytearray = b""
+        self._given = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._head = b""
+        self._framing = ""
+        self._left = 0
+
+    def feed(self, data: bytes) -> bool:
+        """The next bytes of the body. Whether there are more than somebody has asked for."""
+        if self.answered:  # nobody will read it
+            return False
+        if not self._body:
+            self._body = data
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += data
+        self.wake()
+        return len(self._body) > HIGH_WATER_BYTES
+
+    def wake(self) -> None:
+        """Something has changed for whoever waits in `receive`."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def receive(self) -> Message:
+        """ASGI: what has come of the body, or that there is nobody any more."""
+        if self.expects_continue:
+            self.expects_continue = False
+            self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while True:
+            if self._connection.lost or self.answered:
+                return {"type": "http.disconnect"}
+            if not self._given and (self._body or self.arrived):
+                body, self._body = bytes(self._body), b""
+                self._given = self.arrived
+                self._connection.resume_reading()
+                return {"type": "http.request", "body": body, "more_body": not self.arrived}
+            self._waiter = self._connection.loop.create_future()
+            await self._waiter
+
+    async def send(self, message: Message) -> None:
+        """ASGI: the next part of the response.
+
+        Raises:
+            RuntimeError: the application's messages make no HTTP response.
+        """
+        connection = self._connection
+        if connection.paused is not None:
+            await connection.writable()
+        if connection.lost:
+            return
+        if message["type"] == "http.response.start":
+            self._begin(message["status"], message.get("headers", []))
+        else:
+            self._write(message.get("body", b""), message.get("more_body", False))
+
+    def _begin(self, status: int, headers: "list[tuple[bytes, bytes]]") -> None:
+        if self.started:
+            raise RuntimeError("a response was begun twice")
+        self.started = True
+        self.expects_continue = False
+        length: bytes | None = None
+        usual, lines = self._connection.usual_headers()
+        lines += 2  # the status and the empty one
+        head = [_STATUS[status] if status in _STATUS else b"HTTP/1.1 %d \r\n" % status, usual]
+        for name, value in headers:
+            if name == b"content-length":
+                length = value
+            elif name == b"connection":  # ours to say
+                self.keeps_alive = self.keeps_alive and b"close" not in value.lower()
+                continue
+            head += (name, b": ", value, b"\r\n")
+            lines += 1
+        if not self.keeps_alive:
+            head.append(b"connection: close\r\n")
+            lines += 1
+        if status in _BODILESS or self.scope["method"] == "HEAD":
+            self._framing = "none"
+        elif length is not None:
+            self._framing = "length"
+            self._left = int(length)
+        elif self.scope["http_version"] == "1.0":
+            self._framing, self.keeps_alive = "close", False
+        else:
+            self._framing = "chunked"
+            head.append(b"transfer-encoding: chunked\r\n")
+            lines += 1
+        head.append(b"\r\n")
+        whole = b"".join(head)
+        # A line break in a name or value would begin a header, or a response, of somebody else's making.
+        if not whole.count(b"\r") == whole.count(b"\n") == lines:
+            raise RuntimeError("a response header has a line break in it")
+        if self._framing in {"length", "none"}:  # leaves with the body
+            self._head = whole
+        else:
+            self._connection.write(whole)
+
+    def _write(self, body: bytes, more: bool) -> None:
+        if not self.started or self.answered:
+            raise RuntimeError("a body outside of a response")
+        framing = self._framing
+        if framing == "length":
+            self._left -= len(body)
+            if self._left < 0 or (self._left and not more):
+                raise RuntimeError("a body of another length than its content-length says")
+        elif framing == "chunked":
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            if not more:
+                body += b"0\r\n\r\n"
+        elif framing == "none":
+            body = b""
+        head, self._head = self._head, b""
+        if head or body:
+            self._connection.write(head + body)
+        if not more:
+            self.answered = True
+            self.wake()
+            self._connection.done(self)
+
+
+class HttpProtocol(asyncio.Protocol):
+    """One client connection. `uvicorn.Server` makes it, counts it in `connections`, and asks for its `shutdown`."""
+
+    times = Times(10, 30, 15)
+    max_connections = 20_000
+    _usual: ClassVar[tuple[object, bytes, int]] = (None, b"", 0)
+
+    def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.loop = _loop or asyncio.get_running_loop()
+        self.lost = False
+        self.paused: asyncio.Future[None] | None = None
+        self._app: Application = config.loaded_app
+        self._server = server_state
+        self._app_state = app_state
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport
+        self._base: dict[str, Any] = {}
+        self._reading = True
+        self._current: Cycle | None = None
+        self._waiting: deque[Cycle] = deque()
+        self._arriving: Cycle | None = None
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] | None = None
+        self._head_bytes = 0
+        self._continues = False
+        self._phase = ""
+        self._due_s = inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self._transport = transport  # type: ignore[assignment]  # uvloop's are no subclass
+        self._server.connections.add(self)
+        if len(self._server.connections) > self.max_connections:
+            self._transport.abort()
+            return
+        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        client = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else None
+        server = (str(own[0]), int(own[1])) if isinstance(own, tuple) else None
+        self._base = {
+            "type": "http", "asgi": _ASGI, "http_version": "1.1", "scheme": "http", "root_path": "", "client": client, "server": server,
+        }  # fmt: skip
+        self._enter("head", self.times.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self.lost = True
+        self._due_s = inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.resume_writing()
+        current = self._current
+        self._waiting.clear()
+        if current is not None:
+            current.wake()
+            if current.on_lost is not None and not current.answered:
+                current.on_lost()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self.data_received(self._declined(data[offer.args[0] :]))
+            return
+        except httptools.HttpParserError:
+            self._refuse(TOO_LARGE if self._is_too_large() else NO_HTTP)
+            return
+        if self._is_too_large():
+            self._refuse(TOO_LARGE)
+        else:
+            self._go_on()
+
+    def _is_too_large(self) -> bool:
+        return self._head_bytes > MAX_HEAD_BYTES or len(self._url) > MAX_URL_BYTES
+
+    def _declined(self, rest: bytes) -> bytes:
+        """The request that offers another protocol, without the offer: it gets this one."""
+        scope = self._waiting.pop().scope
+        self._arriving = None
+        self._parser = httptools.HttpRequestParser(self)
+        lines = [b"%b: %b\r\n" % pair for pair in scope["headers"] if pair[0] not in {b"upgrade", b"http2-settings"}]
+        return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (scope["method"].encode(), self._url, b"".join(lines), rest)
+
+    def _go_on(self) -> None:
+        """Begin what can be begun, and say what is waited for."""
+        if self._current is None and self._waiting and not self.lost:
+            self._current = cycle = self._waiting.popleft()
+            task = self.loop.create_task(self._serve(cycle))
+            self._server.tasks.add(task)
+            task.add_done_callback(self._server.tasks.discard)
+        current, arriving = self._current, self._arriving
+        if arriving is not None and (current is None or current is arriving):
+            self._enter("body", self.times.body_s)
+        elif current is not None:
+            self._phase = ""
+            self._due_s = inf
+        elif self._headers is not None:
+            self._enter("head", self.times.head_s)
+        else:
+            self._enter("idle", self.times.idle_s)
+        if len(self._waiting) > 1:
+            self.pause_reading()
+
+    def eof_received(self) -> None:
+        """The caller sends no more: taken as leaving, as everywhere."""
+
+    def pause_writing(self) -> None:
+        if self.paused is None:
+            self.paused = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self.paused is not None:
+            self.paused.set_result(None)
+            self.paused = None
+
+    # -- the parser's side
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._headers = []
+        self._head_bytes = 0
+        self._continues = False
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        headers = self._headers
+        if headers is None:  # a trailer
+            return
+        self._head_bytes += len(name) + len(value)
+        headers.append((name, value))
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._continues = True
+
+    def on_headers_complete(self) -> None:
+        parser, headers, url = self._parser, self._headers, self._url
+        assert headers is not None
+        if self._is_too_large():
+            raise ValueError("the head of the request is too large")
+        path, raw_path, query = _paths.get(url) or _parsed(url)
+        cycle = Cycle(self, self._base.copy(), monotonic())
+        scope = cycle.scope
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["path"] = path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = query
+        scope["headers"] = headers
+        scope["state"] = self._app_state.copy()
+        scope["extensions"] = {CONNECTION: cycle}
+        version = parser.get_http_version()
+        if version != "1.1":
+            scope["http_version"] = version
+        cycle.keeps_alive = version != "1.0" and parser.should_keep_alive()
+        cycle.expects_continue = self._continues
+        self._headers = None
+        self._arriving = cycle
+        self._waiting.append(cycle)
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self._arriving
+        if cycle is not None and cycle.feed(body):
+            self.pause_reading()
+
+    def on_message_complete(self) -> None:
+        cycle = self._arriving
+        if cycle is None or self._parser.should_upgrade():
+            return
+        cycle.arrived = True
+        self._arriving = None
+        cycle.wake()
+
+    # -- the cycles' side
+
+    async def _serve(self, cycle: Cycle) -> None:
+        try:
+            await self._app(cycle.scope, cycle.receive, cycle.send)
+        except BaseException as failure:
+            if not isinstance(failure, asyncio.CancelledError):
+                _log.exception("serving a request failed")
+            if cycle.started:
+                self._transport.close()
+            else:
+                await self._fail(cycle)
+            if isinstance(failure, asyncio.CancelledError):
+                raise
+            return
+        if not cycle.answered and not self.lost:
+            _log.error("a handler ended without a whole response")
+            if cycle.started:
+                self._transport.close()
+            else:
+                await self._fail(cycle)
+
+    @staticmethod
+    async def _fail(cycle: Cycle) -> None:
+        cycle.keeps_alive = False
+        body = b"Internal Server Error"
+        headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+        await cycle.send({"type": "http.response.start", "status": 500, "headers": headers})
+        await cycle.send({"type": "http.response.body", "body": body})
+
+    def done(self, cycle: Cycle) -> None:
+        """A response was written."""
+        self._server.total_requests += 1
+        self._current = None
+        if not cycle.keeps_alive:
+            self._transport.close()
+            return
+        if not self._transport.is_closing():
+            self.resume_reading()
+            self._go_on()
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    async def writable(self) -> None:
+        """Wait until the caller has read what was written."""
+        if self.paused is not None:
+            await asyncio.shield(self.paused)
+
+    def usual_headers(self) -> tuple[bytes, int]:
+        """The headers of every response, and their number. uvicorn makes a new list every second."""
+        headers = self._server.default_headers
+        if headers is not HttpProtocol._usual[0]:
+            HttpProtocol._usual = (headers, b"".join([b"%b: %b\r\n" % pair for pair in headers]), len(headers))
+        return HttpProtocol._usual[1:]
+
+    def pause_reading(self) -> None:
+        if self._reading and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._reading and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def shutdown(self) -> None:
+        """The server stops: finish what is being answered, begin nothing."""
+        if self._current is None:
+            self._transport.close()
+        else:
+            self._current.keeps_alive = False
+
+    # -- time
+
+    def _enter(self, phase: str, lasts_s: float) -> None:
+        if phase == self._phase:
+            return
+        self._phase = phase
+        self._due_s = due_s = self.loop.time() + lasts_s
+        timer = self._timer
+        if timer is not None:
+            if timer.when() <= due_s:  # it will find out, and be set anew: cheaper than a new timer each time
+                return
+            timer.cancel()
+        self._timer = self.loop.call_at(due_s, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._due_s == inf or self._transport.is_closing():
+            return
+        if self.loop.time() < self._due_s:
+            self._timer = self.loop.call_at(self._due_s, self._look)
+        elif self._phase == "head" or (self._current is not None and not self._current.started):
+            self._refuse(TOO_SLOW)
+        else:
+            self._transport.close()
+
+    def _refuse(self, response: bytes) -> None:
+        """Hang up, with a word if it cannot be taken for the answer to something else."""
+        current = self._current
+        if (current is None or current is self._arriving) and not (current is not None and current.started):
+            self._transport.write(response)
+        self._transport.close()
+
+
+def _parsed(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, its bytes as they came, and query."""
+    parts = httptools.parse_url(url)
+    raw: bytes = parts.path or b"/"
+    path = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8", "replace")
+    found = (path, raw, parts.query or b"")
+    if len(_paths) < MAX_PATHS and not found[2]:
+        _paths[url] = found
+    return found
