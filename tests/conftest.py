@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.postgres import empty, fresh_database, server
 
 from llm_gateway.simulator import SimulatorProcess, simulator_process
 
@@ -30,3 +32,32 @@ def simulator(simulator_of_session: SimulatorProcess) -> Iterator[SimulatorProce
     simulator_of_session.set_replies([])
     for kind in set(simulator_of_session.urls) - set(simulator_of_session.running()):
         simulator_of_session.start(kind)
+
+
+@pytest.fixture(scope="session")
+def postgres_of_session() -> Iterator[str]:
+    """The URL of a PostgreSQL server, with a database `gateway_template` that has the schema."""
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_of_session: str) -> Iterator[str]:
+    with fresh_database(postgres_of_session, template="gateway_template") as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_database: str) -> str:
+    """A PostgreSQL database with the schema and nothing in it."""
+    empty(postgres_database)
+    return postgres_database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of the test's own with the schema, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'gateway.sqlite3'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url

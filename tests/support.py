@@ -16,6 +16,7 @@ import uvloop
 from llm_gateway.app import App
 from llm_gateway.cli.demo import environ_of
 from llm_gateway.configuration import load
+from llm_gateway.core.clock import Clock
 from llm_gateway.server import server
 from llm_gateway.simulator import SimulatorProcess
 
@@ -83,12 +84,17 @@ class RunningGateway:
 
 @contextmanager
 def running_gateway(
-    folder: Path, simulator: SimulatorProcess, settings: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None
+    folder: Path,
+    simulator: SimulatorProcess,
+    settings: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[RunningGateway]:
     """A gateway with the five default providers at the simulator. `settings` are dotted paths and their values."""
-    flags = {"host": "127.0.0.1", "port": 0, "data_dir": str(folder), "log_level": "error", **UNHURRIED, **(settings or {})}
+    quiet = {"log_level": "error", "metrics.enable_detailed_logging": False}
+    flags = {"host": "127.0.0.1", "port": 0, "data_dir": str(folder), **quiet, **UNHURRIED, **(settings or {})}
     loaded = load(None, {**environ_of(simulator.urls), **(environ or {})}, flags)
-    app = App(loaded)
+    app = App(loaded, None, clock)
     running = server(app, loaded.settings.server)
     running.config.lifespan = "on"
     thread = threading.Thread(target=_run, args=(running,), daemon=True)

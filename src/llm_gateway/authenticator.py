@@ -5,7 +5,10 @@ while it runs, or `auth.required` is set, every call needs a key, and a `user_id
 """
 
 import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import inf
+from secrets import token_urlsafe
 from typing import Final, NoReturn
 
 from llm_gateway.core.clock import Clock
@@ -39,6 +42,7 @@ class Authenticator:
         self._closed = settings.required or bool(self.configured)
         self._failures = FailureLimiter(settings.failures_per_minute, FAILURE_WINDOW_S, settings.failing_addresses)
         self._dummies: set[int] = set()
+        self._lent: dict[str, Caller] = {}
 
     @property
     def is_open(self) -> bool:
@@ -54,6 +58,17 @@ class Authenticator:
         found = self._keys.by_id(key_id)
         return found or next((entry.key for entry in self.configured.values() if entry.key.id == key_id), None)
 
+    @contextmanager
+    def lent(self, caller: Caller) -> Iterator[str]:
+        """A token that stands for `caller` while the context lasts, for a part of the gateway that has identified somebody and asks
+        other parts on behalf of them. It never leaves the process."""
+        token = "lent " + token_urlsafe(32)
+        self._lent[token] = caller
+        try:
+            yield token
+        finally:
+            del self._lent[token]
+
     def identify(self, credentials: Credentials) -> Caller:
         """The caller behind what a request says of its sender.
 
@@ -67,6 +82,8 @@ class Authenticator:
             entry = self._entry(token)
             if entry is not None:
                 return _user_of(entry.caller, credentials.user_id)
+            if (caller := self._lent.get(token)) is not None:
+                return _user_of(caller, credentials.user_id) if caller.key_id else caller
             if self._shows_admin_token(token, credentials.address):
                 return ADMIN
         elif not self.is_open:
@@ -85,6 +102,10 @@ class Authenticator:
             _refuse()
         if self._entry(token) is not None:
             raise Forbidden("this endpoint needs the admin token: an API key does not open it")
+        if (caller := self._lent.get(token)) is not None:
+            if not caller.is_admin:
+                raise Forbidden("this endpoint needs the admin token: an API key does not open it")
+            return caller
         self._check_blocked(credentials.address)
         if not self.admin.matches(token):
             self._fail(credentials.address)

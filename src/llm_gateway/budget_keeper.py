@@ -21,7 +21,7 @@ from llm_gateway.core.routing import Attempt
 from llm_gateway.core.settings import BudgetSettings, Settings
 from llm_gateway.core.tokens import estimate_input_tokens
 from llm_gateway.core.types import ChatRequest, Request, Usage, operation_name
-from llm_gateway.ledger.accounts import AccountKey, Claim, Hold, Refusal, Standing
+from llm_gateway.ledger.accounts import AccountKey, Claim, Hold, Refusal
 from llm_gateway.ledger.amounts import Bound, in_usd, pico
 from llm_gateway.ledger.books import GRACE_S, Ledger
 from llm_gateway.ledger.budgets import EACH, Applied, Budget, BudgetBook, covers
@@ -262,20 +262,21 @@ class BudgetKeeper:
         if not attempt.reached and not (held.announced and not ledger.journal.forget(call.number, held.number)):
             return
         usage, cost, source = _account(call, held)
+        attempt.billed = usage, cost
         ledger.journal.add(self._row(call, held, usage, cost, source, attempt.outcome or "internal"))
         if cost:
             self._charge(self._falls_under(call, held.at_us), cost, held.at_us)
 
     def _charge(self, under: _FallsUnder, cost: int, at_us: int) -> None:
-        accounts, alerts = self.ledger.accounts, self.ledger.alerts
-        standings: dict[AccountKey, Standing | None] = {}
-        for applied, claim in zip(under.budgets, under.claims, strict=True):
-            key = claim.key
-            if key not in standings:  # several budgets can be measured by one account
-                standings[key] = accounts.charge(key, cost)
-            standing = standings[key]
-            if standing is not None:
-                alerts.charged(applied.budget, key, standing.spent, cost, at_us)
+        by_account: dict[AccountKey, list[Budget]] = {}
+        for applied, claim in zip(under.budgets, under.claims, strict=True):  # several budgets can be measured by one account
+            by_account.setdefault(claim.key, []).append(applied.budget)
+        for key, budgets in by_account.items():
+            self.ledger.accounts.charge(key, cost, partial(self._charged, budgets, key, at_us))
+
+    def _charged(self, budgets: list[Budget], key: AccountKey, at_us: int, spent: int, amount: int) -> None:
+        for budget in budgets:
+            self.ledger.alerts.charged(budget, key, spent, amount, at_us)
 
     def _open_row(self, call: _Call, held: _Held) -> Row:
         bound, hold = call.bound, held.hold

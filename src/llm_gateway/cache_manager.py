@@ -8,10 +8,11 @@ The store is a convenience: when it is away, every request is a miss.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from os import urandom
-from typing import Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 import structlog
@@ -19,7 +20,7 @@ import structlog
 from llm_gateway.caching.collecting import Collector, in_words, is_whole
 from llm_gateway.caching.entries import Codec, CorruptEntry, Entry, packed, unpacked
 from llm_gateway.caching.figures import Figures, Tally, combined, summed
-from llm_gateway.caching.flights import ABANDONED, Flight, Flights, Outcome, outcome_of_failure, own_copy
+from llm_gateway.caching.flights import ABANDONED, Flight, Flights, Outcome, Resembling, outcome_of_failure, own_copy
 from llm_gateway.caching.keys import Keys, digest_of
 from llm_gateway.caching.pattern import matcher
 from llm_gateway.caching.store import Owned, Store, StoreUnavailable, owner_of
@@ -28,7 +29,7 @@ from llm_gateway.core.errors import ClientClosedRequest, LLMGatewayError, Provid
 from llm_gateway.core.exchange import Exchange, Next, Reply
 from llm_gateway.core.routing import Candidate, Decision, Target
 from llm_gateway.core.settings import CacheSettings, Settings
-from llm_gateway.core.types import ChatRequest, Chunk, Request
+from llm_gateway.core.types import ChatRequest, Chunk, Passthrough, Request
 from llm_gateway.routing.streaming import Ready
 
 _log = structlog.get_logger(__name__)
@@ -43,6 +44,23 @@ _Found = tuple[bytes, Entry]
 """An entry as the bytes that others are given, and decoded for the one who found it."""
 
 
+class Questions(Protocol):
+    """The questions that the semantic cache remembers, each with the name of its entry."""
+
+    def __len__(self) -> int: ...
+    def clear(self, selects: Callable[[str], bool]) -> None: ...
+    def sweep(self, now_s: float) -> None: ...
+
+
+class Wordings(Protocol):
+    """The semantic cache: finds entries by other wordings of their question. A probe is a question that was read."""
+
+    async def read(self, exchange: Exchange, name_of: Callable[[Request], str]) -> Any: ...
+    def near(self, probe: Any) -> Iterator[tuple[str, float]]: ...
+    def add(self, probe: Any, name: str, ttl_s: float) -> None: ...
+    def forget(self, probe: Any, name: str) -> None: ...
+
+
 class Cache:
     """What outlives a reload: the entries, the answers in the making, the counts."""
 
@@ -51,6 +69,8 @@ class Cache:
         self.clock = clock
         self.flights = Flights()
         self.figures = Figures()
+        self.questions: Questions | None = None
+        """None: the semantic cache was never switched on."""
 
     async def clear(self, pattern: str | None = None, user_id: str | None = None, tenant: str | None = None) -> int:
         """Drop the entries whose name matches `pattern` and whose owner is `user_id`; None asks for no such thing.
@@ -72,6 +92,8 @@ class Cache:
                 return False
             return matches is None or matches(name) or matches(own_name)
 
+        if self.questions is not None:
+            self.questions.clear(selects)
         return await self.store.clear(selects)
 
     async def status(self, tenant: str | None = None) -> "CacheStatus":
@@ -91,6 +113,8 @@ class Cache:
         """Drop what has come to its end."""
         with contextlib.suppress(StoreUnavailable):  # it says so itself, and the next sweep does the work
             await self.store.sweep()
+        if self.questions is not None:
+            self.questions.sweep(self.clock.monotonic_s())
 
 
 class CacheStatus(msgspec.Struct, frozen=True):
@@ -118,11 +142,16 @@ class CacheManager:
     """The stage, for one configuration.
 
     `meant` says which provider and model a request's names mean ("" where they leave it open). `is_sensitive` judges answers
-    in the shared scope, where others may get them.
+    in the shared scope, where others may get them. `wordings` is the semantic cache, where it is switched on.
     """
 
     def __init__(
-        self, settings: Settings, cache: Cache, meant: Callable[[Request], Target], is_sensitive: Callable[[str], bool] | None = None
+        self,
+        settings: Settings,
+        cache: Cache,
+        meant: Callable[[Request], Target],
+        is_sensitive: Callable[[str], bool] | None = None,
+        wordings: Wordings | None = None,
     ) -> None:
         self.settings: CacheSettings = settings.cache
         self.cache = cache
@@ -131,6 +160,7 @@ class CacheManager:
         self._keys = Keys(configuration_digest(settings), secret)
         self._strategy = settings.routing.strategy
         self._meant = meant
+        self._wordings = wordings
         self._is_sensitive = is_sensitive if self.settings.scope == "shared" else None
         cache.store.resize(self.settings.max_size, self.settings.max_bytes)
 
@@ -141,18 +171,26 @@ class CacheManager:
         name = self._name(exchange, meant)
         if exchange.force_refresh:
             return await self._make(_Maker(self, exchange, meant, name), call_next)
+        store = self.cache.store
+        if not store.shared:  # nobody else can be making an entry that is there
+            found = await self._opened(name, await store.get(name))
+            if found is not None:
+                return self._replay(exchange, found[1], "from the cache")
         outwaited: Flight | None = None
         while (flight := self.cache.flights.get(name)) is not None and flight is not outwaited:
             outcome = await self._outcome(flight, exchange)
             if isinstance(outcome, bytes):
                 self.cache.figures.shared_answers += 1
                 return self._replay(exchange, unpacked(outcome), "an identical request was under way")
+            if isinstance(outcome, Resembling):
+                return self._replay(exchange, unpacked(outcome.content), "an identical request was under way", outcome.similarity)
             if isinstance(outcome, LLMGatewayError):
                 raise own_copy(outcome)
             outwaited = flight
         flight = self.cache.flights.begin(name)
         try:
-            found, claim = await self._find(name, exchange)
+            # What this process had not a moment ago it has not now, unless somebody was waited for.
+            found, claim = await self._find(name, exchange) if store.shared or outwaited is not None else (None, b"")
         except BaseException:
             self.cache.flights.end(name, flight, ABANDONED)
             raise
@@ -160,14 +198,45 @@ class CacheManager:
             content, entry = found
             self.cache.flights.end(name, flight, content)
             return self._replay(exchange, entry, "from the cache")
+        maker = _Maker(self, exchange, meant, name, flight, claim)
+        if self._wordings is not None and not is_sensitive(exchange):
+            reply = await self._in_other_words(maker, self._wordings)
+            if reply is not None:
+                return reply
         exchange.cache_state = "miss"
         self.cache.figures.miss(exchange.caller.id)
-        return await self._make(_Maker(self, exchange, meant, name, flight, claim), call_next)
+        return await self._make(maker, call_next)
+
+    async def _in_other_words(self, maker: "_Maker", wordings: Wordings) -> Reply | None:
+        """The answer to another wording of this question, where one is cached; it is handed to those that wait, too."""
+        exchange = maker.exchange
+        try:
+            maker.probe = await wordings.read(exchange, lambda request: self._named(request, maker.meant, exchange))
+            found = await self._nearest(maker.probe, wordings) if maker.probe is not None else None
+        except BaseException:
+            await maker.leave(ABANDONED)
+            raise
+        if found is None:
+            return None
+        (content, entry), similarity = found
+        await maker.leave(Resembling(content, similarity))
+        return self._replay(exchange, entry, "from the cache", similarity)
+
+    async def _nearest(self, probe: Any, wordings: Wordings) -> tuple[_Found, float] | None:
+        for name, similarity in wordings.near(probe):
+            try:
+                found = await self._opened(name, await self.cache.store.get(name))
+            except StoreUnavailable:
+                return None
+            if found is not None:
+                return found, similarity
+            wordings.forget(probe, name)
+        return None
 
     def is_cacheable(self, exchange: Exchange) -> bool:
         """Whether an answer to this request may come from the cache, and go there."""
         settings, request = self.settings, exchange.request
-        if not settings.max_size or exchange.clearance is None:
+        if not settings.max_size or exchange.clearance is None or isinstance(request, Passthrough):
             return False
         if not settings.store_sensitive and is_sensitive(exchange):
             return False
@@ -201,10 +270,13 @@ class CacheManager:
         return self._name(exchange, self._meant(exchange.request))
 
     def _name(self, exchange: Exchange, meant: Target) -> str:
+        return self._named(exchange.request, meant, exchange)
+
+    def _named(self, request: Request, meant: Target, exchange: Exchange) -> str:
         clearance = exchange.clearance
         assert clearance is not None
         owner = exchange.caller.id if self.settings.scope == "caller" else EVERYBODY
-        return self._keys.name(exchange.request, meant, clearance, owner, exchange.strategy or self._strategy)
+        return self._keys.name(request, meant, clearance, owner, exchange.strategy or self._strategy)
 
     async def _outcome(self, flight: Flight, exchange: Exchange) -> Outcome | None:
         """What came of an identical request, or None when the patience was over first."""
@@ -257,17 +329,21 @@ class CacheManager:
             await self.cache.store.remove(name)
             return None
 
-    def _replay(self, exchange: Exchange, entry: Entry, how: str) -> Reply:
+    def _replay(self, exchange: Exchange, entry: Entry, how: str, similarity: float | None = None) -> Reply:
         target = Target(entry.provider, entry.model)
         exchange.cache_state = "hit"
+        if similarity is not None:
+            exchange.cache_state, exchange.similarity = "semantic", round(similarity, 4)
+            self.cache.figures.semantic_hits += 1
+            how = f"{how}, to the same question in other words (similarity {similarity:.2f})"
         exchange.usage = entry.usage
         exchange.cost_usd = 0.0
         exchange.finish_reason = entry.finish_reason
-        when = datetime.fromtimestamp(int(entry.made_s), UTC).isoformat().replace("+00:00", "Z")
         exchange.chosen = Candidate(target, 1.0, (how,))
-        reason = f"{how}: {target} answered at {when}"
+        asked = str(target)
+        reason = f"{how}: {asked} answered at {_iso(int(entry.made_s))}"
         exchange.decision = Decision(exchange.strategy or self._strategy, (exchange.chosen,), (), reason)
-        self.cache.figures.hit(exchange.caller.id, str(target), entry.usage, entry.cost_usd)
+        self.cache.figures.hit(exchange.caller.id, asked, entry.usage, entry.cost_usd)
         streams = isinstance(exchange.request, ChatRequest) and exchange.request.stream
         return Reply(Ready(in_words(entry.chunks) if streams else entry.chunks))
 
@@ -276,6 +352,11 @@ class CacheManager:
         maker.exchange.at_end(maker.end)
         reply = await call_next(maker.exchange)
         return reply.through(maker)
+
+    def remember(self, probe: Any, name: str) -> None:
+        """The entry of that name answers a question that was read; other wordings of it may be answered from there."""
+        if self._wordings is not None:
+            self._wordings.add(probe, name, self.settings.default_ttl)
 
     def may_keep(self, exchange: Exchange, meant: Target, chunks: list[Chunk]) -> bool:
         """Whether a finished answer is one to keep."""
@@ -287,6 +368,11 @@ class CacheManager:
         if meant.provider and chosen.target.provider != meant.provider and any(at.provider == meant.provider for at in clearance.eligible):
             return False  # the provider that was asked for could not answer; the next time it may
         return self._is_sensitive is None or self.settings.store_sensitive or not any(map(self._is_sensitive, _texts(chunks)))
+
+
+@lru_cache(1_024)
+def _iso(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")
 
 
 def is_sensitive(exchange: Exchange) -> bool:
@@ -305,14 +391,16 @@ def _texts(chunks: Iterable[Chunk]) -> Iterable[str]:
 class _Maker:
     """A `ReplyPart` that keeps the answer as it passes, and at the end of the call stores it and tells those that wait."""
 
-    __slots__ = ("_claim", "_collector", "_finished", "_flight", "_manager", "_meant", "_name", "exchange")
+    __slots__ = ("_claim", "_collector", "_finished", "_flight", "_manager", "_name", "exchange", "meant", "probe")
 
     def __init__(
         self, manager: CacheManager, exchange: Exchange, meant: Target, name: str, flight: Flight | None = None, claim: bytes = b""
     ) -> None:
         self.exchange = exchange
         self._manager = manager
-        self._meant = meant
+        self.meant = meant
+        self.probe: Any = None
+        """The question as the semantic cache read it."""
         self._name = name
         self._flight = flight
         self._claim = claim
@@ -345,6 +433,12 @@ class _Maker:
         if self._claim and isinstance(outcome, LLMGatewayError | type(ABANDONED)):
             await self._release()
 
+    async def leave(self, outcome: Outcome) -> None:
+        """Nothing will be made: tell those that wait, and let others claim the name."""
+        if self._flight is not None:
+            self._manager.cache.flights.end(self._name, self._flight, outcome)
+        await self._release()
+
     async def _keep(self) -> Outcome:
         manager, exchange = self._manager, self.exchange
         chosen = exchange.chosen
@@ -357,12 +451,15 @@ class _Maker:
                 exchange.finish_reason, isinstance(exchange.request, ChatRequest) and exchange.request.stream, chunks,
             )
         )  # fmt: skip
-        if not manager.may_keep(exchange, self._meant, chunks):
+        if not manager.may_keep(exchange, self.meant, chunks):
             await self._release()
             return content
         sealed = manager.codec.seal(self._name, content)
         with contextlib.suppress(StoreUnavailable):  # the answer is served all the same
-            manager.cache.figures.stored += await manager.cache.store.put(self._name, sealed, manager.settings.default_ttl)
+            kept = await manager.cache.store.put(self._name, sealed, manager.settings.default_ttl)
+            manager.cache.figures.stored += kept
+            if kept and self.probe is not None:
+                manager.remember(self.probe, self._name)
         return content
 
     async def _release(self) -> None:

@@ -1,9 +1,11 @@
 """Conversations: their turns are stored, and come back as history before a request is judged and priced."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 
 import msgspec
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -24,6 +26,7 @@ from sqlalchemy import (
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import NotFound
 from llm_gateway.core.exchange import Exchange, Next, Reply
+from llm_gateway.core.sealing import Sealer
 from llm_gateway.core.tokens import estimate_tokens
 from llm_gateway.core.types import ChatRequest, Chunk, FinishReason, Message
 from llm_gateway.stores.sql import SqlStore, metadata
@@ -40,7 +43,7 @@ conversations = Table(
 turns = Table(
     "conversation_turns",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True),
     Column("conversation_id", String(128), ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
     Column("role", String(16), nullable=False),
     Column("content", Text, nullable=False),
@@ -75,9 +78,13 @@ class Conversation(msgspec.Struct, frozen=True):
 
 
 class ConversationStore:
-    """Conversations in SQL. A conversation is visible to its owner and to administrators; to others it does not exist."""
+    """Conversations in SQL, their words sealed by `sealer`.
 
-    def __init__(self, store: SqlStore, clock: Clock, max_turns: int) -> None:
+    A conversation is visible to its owner and to administrators; to others it does not exist.
+    """
+
+    def __init__(self, store: SqlStore, clock: Clock, max_turns: int, sealer: Sealer) -> None:
+        self._sealer = sealer
         self._store = store
         self._clock = clock
         self._max_turns = max_turns
@@ -96,15 +103,41 @@ class ConversationStore:
             if owner is not None and row.owner != owner:
                 raise NotFound(f"no conversation {conversation_id!r}", param="conversation_id")
             newest = select(turns).where(turns.c.conversation_id == conversation_id).order_by(turns.c.id.desc()).limit(self._max_turns)
-            found = [Turn(t.role, t.content, t.tokens, t.created_s, t.provider, t.model) for t in connection.execute(newest)]
+            found = [
+                Turn(t.role, self._opened(conversation_id, t.content), t.tokens, t.created_s, t.provider, t.model)
+                for t in connection.execute(newest)
+            ]
             return Conversation(row.id, row.owner, row.created_s, row.updated_s, bool(row.tainted), tuple(reversed(found)))
+
+        return await self._store.read(work)
+
+    async def newest(self, owner: str | None, before_s: float | None, limit: int) -> list[tuple[Conversation, int]]:
+        """Conversations without their turns, and how many turns each has; last spoken in first, before a time if one is given.
+
+        `owner` None lists everybody's.
+        """
+        count = select(func.count()).where(turns.c.conversation_id == conversations.c.id).scalar_subquery()
+        query = select(conversations, count.label("turns")).order_by(conversations.c.updated_s.desc(), conversations.c.id).limit(limit)
+        if owner is not None:
+            query = query.where(conversations.c.owner == owner)
+        if before_s is not None:
+            query = query.where(conversations.c.updated_s < before_s)
+
+        def work(connection: Connection) -> list[tuple[Conversation, int]]:
+            return [
+                (Conversation(row.id, row.owner, row.created_s, row.updated_s, bool(row.tainted), ()), row.turns)
+                for row in connection.execute(query)
+            ]
 
         return await self._store.read(work)
 
     async def append(self, conversation_id: str, owner: str, new: Iterable[Turn], *, tainted: bool) -> None:
         """Store turns, making the conversation when it is new. A taint, once set, stays."""
         now_s = self._clock.wall_s()
-        rows = [{"conversation_id": conversation_id, **msgspec.structs.asdict(turn)} for turn in new]
+        rows = [
+            {**msgspec.structs.asdict(turn), "conversation_id": conversation_id, "content": self._sealed(conversation_id, turn.content)}
+            for turn in new
+        ]
 
         def work(connection: Connection) -> None:
             known = connection.execute(select(conversations.c.owner).where(conversations.c.id == conversation_id)).first()
@@ -124,6 +157,12 @@ class ConversationStore:
             self._drop_oldest(connection, conversation_id)
 
         await self._store.write(work)
+
+    def _sealed(self, conversation_id: str, content: str) -> str:
+        return b64encode(self._sealer.seal(content.encode("utf-8", "surrogatepass"), f"turn of {conversation_id}")).decode()
+
+    def _opened(self, conversation_id: str, sealed: str) -> str:
+        return self._sealer.open(b64decode(sealed), f"turn of {conversation_id}").decode("utf-8", "surrogatepass")
 
     def _drop_oldest(self, connection: Connection, conversation_id: str) -> None:
         mine = turns.c.conversation_id == conversation_id

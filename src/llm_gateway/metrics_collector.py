@@ -1,45 +1,81 @@
-"""Counts every call once, when it is over, whatever became of it."""
+"""Counts every call once, when it is over, whatever became of it.
+
+While a call runs, this costs an addition and an append. What the call was is read off its exchange a moment later, a few calls
+at a time, when nobody waits for it.
+"""
 
 import asyncio
 import contextlib
-from collections import Counter
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import structlog
 
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.exchange import Exchange, Next, Reply
+from llm_gateway.core.routing import Target
+from llm_gateway.logs import correlation_id as logged_id
+from llm_gateway.metrics import counting
+from llm_gateway.metrics.aggregate import Aggregate, merged
+from llm_gateway.metrics.records import Recorder, Row, times_of
+from llm_gateway.metrics.summary import Summary, summary_of
 
-CLIENT_WENT_AWAY = "client_closed_request"
+_log = structlog.get_logger(__name__)
+FOLD_AFTER_S: Final = 0.1
+FOLD_AT_ONCE: Final = 32
+"""Calls that are read off in one turn of the event loop: others wait for it."""
+LAG_EVERY_S: Final = 0.25
+LISTED_FOR_S: Final = 5.0
+"""How long the list of known models is used before it is asked for again."""
+MAX_ROWS: Final = 20_000
+"""Records that wait for the database; beyond that the oldest are given up, and counted as lost."""
+MINUTE_S: Final = 60
+
+Ended = Callable[[Exchange, float], None]
+"""Told of each call that is over, and its duration in seconds, when nobody waits for it."""
 
 
 class MetricsCollector:
-    """The stage, and the live figures behind `GET /metrics`.
+    """The stage, and this process's figures. One for each process; it belongs to the event loop.
 
-    Caller mistakes (4xx) are not errors of the service and do not count into `error_rate`; a caller who went away
-    counts as a request and as nothing else.
+    `recorder` makes the records of requests (None: none are kept), `process` is this process's name in them. `listed` gives the models
+    that providers list; only these are told apart.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        recorder: Recorder | None = None,
+        process: str = "",
+        listed: Callable[[], Iterable[Target]] = tuple,
+    ) -> None:
         self._clock = clock
+        self._recorder = recorder
+        self.process = process
+        self.listed = listed
         self.started_s = clock.monotonic_s()
-        self.total_requests = 0
-        self.requests_by_provider: Counter[str] = Counter()
-        self.errors_by_type: Counter[str] = Counter()
-        self.total_tokens = 0
-        self.total_cost_usd = 0.0
-        self.unpriced_requests = 0
-        self.served_errors = 0
-        self.response_time_s = 0.0
-        self.answered = 0
-        self.cache_hits = 0
-        self.cacheable = 0
         self.in_flight = 0
+        self.rows: deque[Row] = deque()
+        """Records that are not stored yet."""
+        self.minutes: dict[int, Aggregate] = {}
+        """What was counted in the minutes that are not stored for good yet, by their beginning (Unix seconds)."""
+        self.ended: list[Ended] = []
+        self._past = Aggregate(since_s=clock.wall_s())
+        self._number = 0
+        self._open_s = 0
+        """No minute that began earlier takes anything more."""
+        self._pending: deque[tuple[Exchange, float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._lag_timer: asyncio.TimerHandle | None = None
+        self._listed: frozenset[tuple[str, str]] = frozenset()
+        self._listed_until_s = float("-inf")
         self._idle = asyncio.Event()
-        self._available_s = 0.0
-        self._observed_s = 0.0
         self._last_availability: tuple[float, bool] | None = None
 
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
         self.in_flight += 1
+        logged_id.set(exchange.correlation_id)
         exchange.at_end(lambda: self._count(exchange))
         return await call_next(exchange)
 
@@ -55,53 +91,123 @@ class MetricsCollector:
         self.in_flight -= 1
         if not self.in_flight:
             self._idle.set()
-        self.total_requests += 1
-        if exchange.chosen is not None:
-            self.requests_by_provider[exchange.chosen.target.provider] += 1
-        if exchange.usage is not None:
-            self.total_tokens += exchange.usage.total_tokens
-            if exchange.cost_usd is None:
-                self.unpriced_requests += 1
-        self.total_cost_usd += exchange.cost_usd or 0.0
-        if exchange.cache_state != "bypass":
-            self.cacheable += 1
-            self.cache_hits += exchange.cache_state in {"hit", "semantic"}
-        failure = exchange.failure
-        if failure is None:
-            self.answered += 1
-            self.response_time_s += self._clock.monotonic_s() - exchange.received_s
-        else:
-            self.errors_by_type[failure.error_type] += 1
-            self.served_errors += failure.http_status >= 500
+        self._pending.append((exchange, self._clock.monotonic_s()))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FOLD_AFTER_S, self._fold_some)
+
+    def _fold_some(self) -> None:
+        pending = self._pending
+        for _ in range(min(FOLD_AT_ONCE, len(pending))):
+            self._read_off(*pending.popleft())
+        self._timer = asyncio.get_running_loop().call_later(0, self._fold_some) if pending else None
+
+    def fold_all(self) -> None:
+        """Read off every call that is over."""
+        pending = self._pending
+        while pending:
+            self._read_off(*pending.popleft())
+
+    def _read_off(self, exchange: Exchange, ended_s: float) -> None:
+        try:
+            self._fold(exchange, ended_s)
+        except Exception:  # whatever is odd about one call, the others are counted
+            self.now.lost_rows += 1
+            _log.exception("a finished call could not be counted in full", correlation_id=exchange.correlation_id)
+
+    def _fold(self, exchange: Exchange, ended_s: float) -> None:
+        now_s, wall_s = self._clock.monotonic_s(), self._clock.wall_s()
+        if now_s >= self._listed_until_s:
+            self._listed = frozenset((target.provider, target.model) for target in self.listed())
+            self._listed_until_s = now_s + LISTED_FOR_S
+        ended_wall_s = wall_s - (now_s - ended_s)
+        times = times_of(exchange, ended_s)
+        counting.add(self._minute(ended_wall_s), exchange, times, self._listed)
+        if self._recorder is not None:
+            self._number += 1
+            at_us = int((ended_wall_s - times.total_s) * 1_000_000)
+            self._keep(self._recorder.row(exchange, times, (self.process, self._number), at_us))
+        for tell in self.ended:
+            tell(exchange, times.total_s)
+
+    def _keep(self, row: Row) -> None:
+        if len(self.rows) >= MAX_ROWS:
+            self.rows.popleft()
+            self.now.lost_rows += 1
+        self.rows.append(row)
+
+    @property
+    def now(self) -> Aggregate:
+        """The aggregate of this minute."""
+        return self._minute(self._clock.wall_s())
+
+    def _minute(self, wall_s: float) -> Aggregate:
+        start_s = max(int(wall_s // MINUTE_S) * MINUTE_S, self._open_s)
+        minute = self.minutes.get(start_s)
+        if minute is None:
+            minute = self.minutes[start_s] = Aggregate(since_s=start_s)
+        return minute
+
+    def close_minutes(self, before_s: float) -> None:
+        """Let go of the minutes that began before that time: they are stored. What comes too late for one counts in the next."""
+        self._open_s = max(self._open_s, -int(-before_s // MINUTE_S) * MINUTE_S)
+        for start_s in [start_s for start_s in self.minutes if start_s < before_s]:
+            minute = self.minutes.pop(start_s)
+            minute.since_s = self._past.since_s
+            self._past.merge(minute)
+
+    def total(self) -> Aggregate:
+        """Everything that this process has counted."""
+        whole = merged((self._past, *self.minutes.values()))
+        whole.since_s = self._past.since_s
+        whole.in_flight = self.in_flight
+        return whole
+
+    def begin_anew(self, process: str) -> None:
+        """Count from 0 under another name: what was counted is kept elsewhere."""
+        self.process = process
+        self._past = Aggregate(since_s=self._clock.wall_s())
+        self.minutes.clear()
 
     def observe_availability(self, *, available: bool) -> None:
         """Note whether any provider can answer now; the time since the last note counts as what was noted then."""
         now_s = self._clock.monotonic_s()
         if self._last_availability is not None:
             since_s, was_available = self._last_availability
-            self._observed_s += now_s - since_s
-            self._available_s += (now_s - since_s) * was_available
+            minute = self.now
+            minute.observed_s += now_s - since_s
+            minute.available_s += (now_s - since_s) * was_available
         self._last_availability = (now_s, available)
+
+    def observe_again(self) -> None:
+        """Count the time since the last note of availability, as what was noted then."""
+        if self._last_availability is not None:
+            self.observe_availability(available=self._last_availability[1])
+
+    def watch_loop(self) -> None:
+        """Begin to measure how late the event loop runs what is due, several times a second, until `stop_watching`."""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + LAG_EVERY_S
+
+        def tick() -> None:
+            self.now.lag.add(loop.time() - due_s)
+            self.watch_loop()
+
+        self._lag_timer = loop.call_at(due_s, tick)
+
+    def stop_watching(self) -> None:
+        """Stop the timers, and read off what is left."""
+        for timer in (self._lag_timer, self._timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = None
+        self.fold_all()
 
     @property
     def uptime_s(self) -> float:
         return self._clock.monotonic_s() - self.started_s
 
-    def summary(self) -> dict[str, Any]:
-        """The specification's figures: rates in percent but for `cache_hit_rate`, a fraction; times in seconds; cost in USD."""
-        finished = self.answered + sum(count for kind, count in self.errors_by_type.items() if kind != CLIENT_WENT_AWAY)
-        if self._last_availability is not None:
-            self.observe_availability(available=self._last_availability[1])
-        return {
-            "total_requests": self.total_requests,
-            "requests_by_provider": dict(self.requests_by_provider),
-            "total_tokens_used": self.total_tokens,
-            "total_cost": round(self.total_cost_usd, 10),
-            "average_response_time": round(self.response_time_s / self.answered, 6) if self.answered else 0.0,
-            "cache_hit_rate": round(self.cache_hits / self.cacheable, 4) if self.cacheable else 0.0,
-            "error_rate": round(100 * self.served_errors / finished, 4) if finished else 0.0,
-            "uptime_percentage": round(100 * self._available_s / self._observed_s, 4) if self._observed_s else 100.0,
-            "errors_by_type": dict(self.errors_by_type),
-            "requests_in_flight": self.in_flight,
-            "unpriced_requests": self.unpriced_requests,
-        }
+    def summary(self) -> Summary:
+        """The specification's figures, of this process alone."""
+        self.fold_all()
+        self.observe_again()
+        return summary_of(self.total())

@@ -1,9 +1,8 @@
 """What the management endpoints show: gathered from the parts when asked, never stored."""
 
 from os import urandom
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-import msgspec
 import structlog
 
 from llm_gateway import __version__
@@ -12,25 +11,37 @@ from llm_gateway.api.cache import CacheClearBody, CacheStatusDocument, cache_sta
 from llm_gateway.api.call import STRATEGIES
 from llm_gateway.api.limits import ResetBody
 from llm_gateway.api.native_schema import ChatBody, chat_request
+from llm_gateway.api.tiers import TierBody, TiersDocument
 from llm_gateway.audit.reading import TrailReader
 from llm_gateway.caching.store import StoreUnavailable
 from llm_gateway.core.clock import Clock
+from llm_gateway.core.counters import UNLIMITED
 from llm_gateway.core.errors import Internal, InvalidRequest, NotFound, Overloaded
 from llm_gateway.core.exchange import Caller, Credentials, Exchange, Next
 from llm_gateway.core.findings import Sensitivity
 from llm_gateway.core.ids import correlation_id
 from llm_gateway.core.pricing import PICO_PER_USD
 from llm_gateway.core.routing import Target
-from llm_gateway.core.types import Json, Request
+from llm_gateway.core.settings import IntegrationSettings, PassthroughSettings
+from llm_gateway.core.types import JsonObject, Passthrough, Request
+from llm_gateway.core.wire import Provider
+from llm_gateway.costs.outlook import Outlook
+from llm_gateway.enriched_queries import EnrichedQueries
 from llm_gateway.gateway import Gateway, Upstream, is_local
 from llm_gateway.identity.keys import Grant, Key
 from llm_gateway.ledger.desk import Desk
+from llm_gateway.metrics.exposition import Gauges
+from llm_gateway.metrics.view import MetricsView, Record, shown_route
+from llm_gateway.protocols.untold import asked_fields, untold
+from llm_gateway.provider_router import STRATEGIES as STRATEGIES_BY_NAME
 from llm_gateway.rate_limiter import CallerLimits
+from llm_gateway.routing.states import ProviderState
 from llm_gateway.stores.responses import ResponseStore
 
 _log = structlog.get_logger(__name__)
-_object_decoder = msgspec.json.Decoder(dict[str, Json])
+MOST_REMEMBERED = 1024
 
+_WINDOWS = ("burst", "requests_per_minute", "requests_per_hour", "tokens_per_minute")
 _HEALTH: dict[str, Literal["healthy", "degraded", "unhealthy", "unconfigured"]] = {
     "available": "healthy",
     "degraded": "degraded",
@@ -55,6 +66,8 @@ class Overview:
     def __init__(self, running: Running) -> None:
         self._running = running
         self.clock = running.clock
+        self._untold: dict[tuple[Provider, str, tuple[str, ...], bool], frozenset[str]] = {}
+        self.enriched = EnrichedQueries(running)
 
     @property
     def _gateway(self) -> Gateway:
@@ -63,6 +76,10 @@ class Overview:
     @property
     def desk(self) -> Desk:
         return self._gateway.desk
+
+    @property
+    def outlook(self) -> Outlook:
+        return self._gateway.outlook
 
     def sees_all_costs(self, caller: Caller) -> bool:
         return caller.is_admin or self._gateway.authenticator.is_open
@@ -82,7 +99,7 @@ class Overview:
             raise InvalidRequest(f"allowed_providers: there is no {min(unknown)!r}; there are {there}", param="allowed_providers")
         if grant.tier not in settings.rate_limiting:
             raise InvalidRequest(f"tier: there is none of that name; there are {', '.join(settings.rate_limiting)}", param="tier")
-        await self._gateway.shared.trail.record("key.create", by, "", {"owner": grant.owner, "tier": grant.tier})
+        await self._gateway.record("key.create", by, {"owner": grant.owner, "tier": grant.tier})
         secret, key = await self._gateway.shared.keys.create(grant)
         _log.info("an API key was made", key_id=key.id, owner=grant.owner, by=by.id)
         return secret, key
@@ -96,10 +113,25 @@ class Overview:
 
     async def revoke_key(self, key_id: str, by: Caller) -> Key:
         """Take back a key that was made."""
-        await self._gateway.shared.trail.record("key.revoke", by, "", {"key_id": key_id})
+        await self._gateway.record("key.revoke", by, {"key_id": key_id})
         key = await self._gateway.shared.keys.revoke(key_id)
         _log.info("an API key was revoked", key_id=key.id, owner=key.grant.owner, by=by.id)
         return key
+
+    def service_catalogue(self) -> list[JsonObject]:
+        """Every integrated service with the schemas of its operations."""
+        return self.enriched.service_catalogue()
+
+    async def service_status(self) -> list[JsonObject]:
+        """How every integrated service fares."""
+        return await self.enriched.service_status()
+
+    def integration_settings(self) -> IntegrationSettings:
+        return self._gateway.settings.integrations
+
+    async def integrate(self, service: str, operation: str, body: JsonObject, credentials: Credentials, correlation_id: str) -> JsonObject:
+        """The reply document of one operation of an integrated service."""
+        return await self.enriched.integrate(service, operation, body, credentials, correlation_id)
 
     def audit(self) -> TrailReader:
         """The audit trail, to be searched and verified."""
@@ -173,10 +205,24 @@ class Overview:
                     status=state.status,
                     reason=state.reason,
                     capabilities=_capabilities(gateway.upstreams[state.name]),
+                    live=_live(state, gateway.upstreams[state.name]),
                 )
                 for state in gateway.router.states()
             ]
         )
+
+    async def provider_limits(self, provider: str) -> doc.ProviderLimitsDocument:
+        """Where a provider stands with its own limits."""
+        limiter = self._gateway.limiter
+        if provider not in self._gateway.upstreams:
+            raise NotFound(f"there is no provider {provider[:64]!r}", param="provider")
+        found = await limiter.provider_status(provider)
+        windows: dict[str, doc.WindowDocument | None] = dict.fromkeys(_WINDOWS)
+        if found is not None:
+            status = _limit_status(found)
+            limits = (*found.rules.requests, found.rules.tokens)
+            windows |= {name: getattr(status, name) for name, limit in zip(_WINDOWS, limits, strict=True) if limit < UNLIMITED}
+        return doc.ProviderLimitsDocument(provider=provider, at_limit=limiter.limited(provider) is not None, **windows)
 
     def models(self) -> doc.ModelsDocument:
         gateway = self._gateway
@@ -202,6 +248,10 @@ class Overview:
         return self._gateway.judging
 
     @property
+    def passthrough(self) -> PassthroughSettings:
+        return self._gateway.settings.passthrough
+
+    @property
     def responses(self) -> ResponseStore:
         return self._gateway.shared.responses
 
@@ -212,15 +262,39 @@ class Overview:
         found = self._gateway.upstreams.get(provider)
         return found.provider.protocol if found is not None and found.provider is not None else ""
 
-    def sent_fields(self, target: Target, request: Request) -> frozenset[str]:
-        """What the target's translation puts on the wire, by name; nothing is sent."""
+    def untold(self, target: Target, request: Request) -> frozenset[str]:
+        """The fields of a request that the target's translation leaves out; nothing is sent."""
+        asked = asked_fields(request)
         found = self._gateway.upstreams.get(target.provider)
-        if found is None or found.provider is None:
+        if not asked or found is None or found.provider is None or isinstance(request, Passthrough):
             return frozenset()
-        return frozenset(_object_decoder.decode(found.provider.encode(request, target.model, self._running.clock.wall_s()).body))
+        # Reasoning depends on the conversation; everything else on the model alone, and is remembered.
+        key = (found.provider, target.model, asked, request.native is not None and request.native.protocol == found.provider.protocol)
+        known = self._untold.get(key)
+        if known is None:
+            left = untold(asked, found.provider.encode(request, target.model, self._running.clock.wall_s()).body)
+            if any(name in asked for name in ("reasoning_effort", "thinking_budget_tokens")):
+                return left
+            if len(self._untold) >= MOST_REMEMBERED:
+                self._untold.clear()
+            known = self._untold[key] = left
+        return known
 
-    def metrics(self) -> doc.MetricsDocument:
-        return doc.MetricsDocument(**self._gateway.shared.metrics.summary())
+    @property
+    def view(self) -> MetricsView:
+        return MetricsView(self._gateway.shared.book)
+
+    def gauges(self) -> Gauges:
+        """What Prometheus is told of this moment."""
+        gateway, clock = self._gateway, self._running.clock
+        entries, size_bytes = gateway.shared.cache.store.size
+        up = {state.name: state.status in {"available", "degraded"} for state in gateway.router.states() if state.status != "unconfigured"}
+        started_s = clock.wall_s() - gateway.shared.metrics.uptime_s
+        return Gauges(__version__, started_s, up, entries, size_bytes, gateway.shared.ledger.journal.waiting_rows)
+
+    def with_reasons(self, record: Record) -> dict[str, Any]:
+        """A record's route for people: the ranking keeps figures, and words are made of them here."""
+        return shown_route(record, STRATEGIES_BY_NAME)
 
     async def limit_status(self, credentials: Credentials) -> doc.LimitStatusDocument:
         """Where a caller stands; an administrator may ask for anybody."""
@@ -229,12 +303,30 @@ class Overview:
             caller = Caller(credentials.user_id)
         return _limit_status(await self._gateway.limiter.status(caller))
 
-    async def reset_limits(self, asked: ResetBody) -> list[str]:
+    def tiers(self) -> TiersDocument:
+        """The tiers that were given to callers."""
+        gateway = self._gateway
+        return TiersDocument(tiers=dict(gateway.shared.tiers.by_caller), known=list(gateway.settings.rate_limiting))
+
+    async def assign_tier(self, asked: TierBody, by: Caller) -> TiersDocument:
+        """Give a caller a tier, or take it back."""
+        gateway = self._gateway
+        known = gateway.settings.rate_limiting
+        if asked.tier is not None and asked.tier not in known:
+            raise InvalidRequest(f"tier: there is none of that name; there are {', '.join(known)}", param="tier")
+        await gateway.record("tier.assign", by, {"caller": asked.user_id, "tier": asked.tier})
+        await gateway.shared.tiers.assign(asked.user_id, asked.tier)
+        _log.info("a caller was given a tier", tier=asked.tier, by=by.id)
+        return self.tiers()
+
+    async def reset_limits(self, asked: ResetBody, by: Caller) -> list[str]:
         """Forget what the named accounts have counted."""
         named = {"caller": asked.user_id, "key": asked.key_id, "provider": asked.provider, "model": asked.model}
         limiter = self._gateway.limiter
-        reset = [await limiter.reset(kind, name) for kind, name in named.items() if name]
-        reset += [await limiter.reset("overall")] if asked.overall else []
+        chosen = {kind: name for kind, name in named.items() if name} | ({"overall": ""} if asked.overall else {})
+        if chosen:
+            await self._gateway.record("limits.reset", by, dict(chosen))
+        reset = [await limiter.reset(kind, name) for kind, name in chosen.items()]
         if not reset:
             raise InvalidRequest("expected one of user_id, key_id, provider, model, overall: whose limits to reset", param="user_id")
         return reset
@@ -304,6 +396,7 @@ class Overview:
     async def clear_cache(self, asked: CacheClearBody, credentials: Credentials) -> int:
         """Clear entries, as far as they are the asker's to clear."""
         caller = self._gateway.authenticator.identify(credentials)
+        await self._gateway.record("cache.clear", caller, {"pattern": asked.pattern, "user_id": asked.user_id})
         try:
             cleared = await self._gateway.shared.cache.clear(asked.pattern, asked.user_id, self._tenant(credentials))
         except StoreUnavailable:
@@ -341,6 +434,19 @@ class Overview:
             ],
         )
 
+    async def conversations(self, credentials: Credentials, after: float | None, limit: int) -> doc.ConversationsDocument:
+        """A caller's conversations; an administrator may name whose."""
+        caller = self._gateway.authenticator.identify(credentials)
+        owner = (credentials.user_id or None) if caller.is_admin else caller.id
+        found = await self._gateway.shared.conversations.newest(owner, after, limit + 1)
+        shown = [
+            doc.ConversationEntry(
+                conversation_id=each.id, owner=each.owner, created=each.created_s, updated=each.updated_s, tainted=each.tainted, turns=turns
+            )
+            for each, turns in found[:limit]
+        ]
+        return doc.ConversationsDocument(conversations=shown, next=shown[-1].updated if len(found) > limit else None)
+
     async def erase_conversation(self, conversation_id: str, credentials: Credentials) -> None:
         """Erase a conversation, for its owner."""
         caller = self._gateway.authenticator.identify(credentials)
@@ -369,6 +475,22 @@ def _limit_status(found: CallerLimits) -> doc.LimitStatusDocument:
 
 def _cache_away() -> Overloaded:
     return Overloaded("the store of the cache does not answer", code="cache_unavailable", retry_after_s=1)
+
+
+def _live(state: ProviderState, upstream: Upstream) -> doc.ProviderLive | None:
+    if state.status == "unconfigured":
+        return None
+    return doc.ProviderLive(
+        error_rate=round(state.error_rate, 4),
+        in_flight=state.in_flight,
+        queued=state.queued,
+        max_concurrency=upstream.settings.max_concurrency,
+        first_chunk_s=state.first_chunk_s,
+        total_s=state.total_s,
+        tokens_per_second=1 / state.per_output_token_s if state.per_output_token_s else None,
+        last_checked=state.checked_wall_s,
+        circuits=[doc.CircuitDocument(model=each.model, state=each.state, rests=round(each.rests_s, 3)) for each in state.circuits],
+    )
 
 
 def _capabilities(upstream: Upstream) -> list[str]:

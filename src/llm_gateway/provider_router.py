@@ -30,7 +30,9 @@ from llm_gateway.core.ranking import Strategy
 from llm_gateway.core.routing import Attempt, Candidate, Decision, Target
 from llm_gateway.core.settings import Settings
 from llm_gateway.core.tokens import estimate_input_tokens
-from llm_gateway.core.types import ChatRequest, Request
+from llm_gateway.core.types import ChatRequest, EmbeddingRequest, Passthrough, Request
+from llm_gateway.limits.upstream import rest_s
+from llm_gateway.protocols.passthrough import REPEATABLE, Bytes, refusal
 from llm_gateway.routing.calls import Call, most_telling
 from llm_gateway.routing.candidates import Decider, Limited, Moment, needs_of
 from llm_gateway.routing.health import KEY_REFUSED, Admission
@@ -121,6 +123,7 @@ class ProviderRouter:
         self._roster: Roster = Roster(settings, upstreams, before._roster if before is not None else None)
         self._decider = Decider(self._roster, limited)
         self._recent = RecentDecisions(self._roster.tokens_that_fit())
+        self._usual = {seat.name: _deadlines_of(seat) for seat in self._roster.seats}
         self._before_attempt = before_attempt
         self._admit = admit
         self._afford = afford
@@ -238,6 +241,8 @@ class ProviderRouter:
         except Overloaded as error:
             failures.append(error)
             return False
+        finally:
+            exchange.queued_s += self._clock.monotonic_s() - (exchange.deadline_s - left_s)
         return True
 
     def _again_in_s(self, error: ProviderError, call: Call, retry: int, others: bool) -> float | None:
@@ -246,6 +251,8 @@ class ProviderRouter:
         While there are others, it gets a second chance only if it was reached, and did not say that it is at its limit.
         """
         rules, seat = self._rules, call.seat
+        if _is_done_once(call.exchange.request) and error.code not in _UNREACHED:
+            return None
         if not error.same_again or len(call.exchange.attempts) >= rules.max_attempts or call.course.lane.open_until_s is not None:
             return None
         if others and (retry or error.http_status == 429 or error.code in _UNREACHED):
@@ -270,7 +277,10 @@ class ProviderRouter:
             exchange.attempts.append(call.attempt)
             if self._before_attempt is not None:
                 await self._before_attempt(exchange, call.attempt)
-            streamed = isinstance(request, ChatRequest) and request.stream
+            if exchange.trace is not None:
+                parent = exchange.trace.attempt(call.attempt)
+                wire = wire.traced(parent) if parent else wire
+            streamed = not isinstance(request, EmbeddingRequest) and request.stream
             now_s = self._clock.monotonic_s()
             call.sent(now_s)
             deadlines = self._deadlines(seat, exchange.deadline_s - now_s, streamed=streamed)
@@ -288,16 +298,13 @@ class ProviderRouter:
             call.end_without_verdict("internal", self._clock.monotonic_s())
             raise
 
-    @staticmethod
-    def _deadlines(seat: Seat, left_s: float, *, streamed: bool) -> Deadlines:
-        settings = seat.settings
+    def _deadlines(self, seat: Seat, left_s: float, *, streamed: bool) -> Deadlines:
+        usual = self._usual[seat.name]
+        if not streamed and left_s >= usual.total_s:
+            return usual
         left_s = max(left_s, 0.001)
-        return Deadlines(
-            min(settings.connect_timeout_s, left_s),
-            min(settings.first_byte_timeout_s or settings.timeout, left_s),
-            min(settings.idle_timeout_s, left_s),
-            left_s if streamed else min(settings.timeout, left_s),
-        )
+        longest_s = left_s if streamed else min(usual.total_s, left_s)
+        return Deadlines(min(usual.connect_s, left_s), min(usual.first_byte_s, left_s), min(usual.idle_s, left_s), longest_s)
 
     async def _whole(self, call: Call, wire: WireBytes, deadlines: Deadlines, sent_s: float) -> Reply:
         seat = call.seat
@@ -310,7 +317,9 @@ class ProviderRouter:
         if not 200 <= status < 300:
             raise seat.provider.error(status, headers, body)
         call.attempt.upstream_status = status
-        decoder = seat.provider.decoder(call.exchange.request, call.candidate.target.model)
+        self._heed(seat, headers)
+        request = call.exchange.request
+        decoder = Bytes() if isinstance(request, Passthrough) else seat.provider.decoder(request, call.candidate.target.model)
         chunks = decoder.feed(body)
         chunks += decoder.finish()
         for chunk in chunks:
@@ -330,8 +339,11 @@ class ProviderRouter:
         call.exchange.upstream_headers = response.headers
         try:
             if not 200 <= response.status < 300:
-                raise seat.provider.error(response.status, response.headers, await beginning(response, MAX_ERROR_BODY_BYTES))
-            decoder = seat.provider.decoder(call.exchange.request, call.candidate.target.model)
+                refused = seat.provider.error(response.status, response.headers, await beginning(response, MAX_ERROR_BODY_BYTES))
+                raise refusal(refused, response.status) if isinstance(call.exchange.request, Passthrough) else refused
+            self._heed(seat, response.headers)
+            request = call.exchange.request
+            decoder = Bytes() if isinstance(request, Passthrough) else seat.provider.decoder(request, call.candidate.target.model)
             live = Live(call, response, decoder, self._price(call), self._clock.monotonic_s)
             await live.until_content()
         except BaseException:
@@ -340,6 +352,14 @@ class ProviderRouter:
         call.answered(self._clock.monotonic_s())
         call.exchange.at_end(live.end)
         return Reply(live)
+
+    def _heed(self, seat: Seat, headers: Mapping[str, str]) -> None:
+        """Pass a provider over that says, on a good answer, that it has nothing left for the next call."""
+        wait_s = rest_s(headers)
+        if wait_s is not None:
+            seat.house.cool(wait_s, self._clock.monotonic_s())
+            seat.house.at_limit = True
+            self._recent.forget()
 
     def _price(self, call: Call) -> Price | None:
         target = call.candidate.target
@@ -443,3 +463,16 @@ class ProviderRouter:
             room = self._settings.conversations.max_history_tokens if window is None else int(window * HISTORY_SHARE) - need
             rooms.append(room)
         return max(min(rooms), 0)
+
+
+def _deadlines_of(seat: Seat) -> Deadlines:
+    """A whole answer's deadlines, for a call that has time enough."""
+    settings = seat.settings
+    longest_s = settings.timeout
+    first_byte_s = settings.first_byte_timeout_s or longest_s
+    return Deadlines(settings.connect_timeout_s, first_byte_s, settings.idle_timeout_s, longest_s)
+
+
+def _is_done_once(request: Request) -> bool:
+    """Whether an operation may not be sent twice: nobody here knows what a second one would do."""
+    return isinstance(request, Passthrough) and request.method not in REPEATABLE

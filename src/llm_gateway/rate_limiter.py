@@ -5,10 +5,11 @@ with what the call really used, however it ends. Providers and models are known 
 reserved there, before each attempt: `admit`. docs/limits.md says what is promised.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import count
 from math import ceil
+from random import random
 from typing import Final
 
 import msgspec
@@ -20,10 +21,11 @@ from llm_gateway.core.routing import Target
 from llm_gateway.core.settings import Settings
 from llm_gateway.limits.headers import LimitHeaders
 from llm_gateway.limits.need import Need, charge_of, charge_of_attempt, fits, need_of
-from llm_gateway.limits.rules import OVERALL, RuleBook, scope
+from llm_gateway.limits.rules import DEFAULT_TIER, OVERALL, RuleBook, scope
 
 GRACE_US: Final = 5_000_000
 """How much longer than the time a call may take its reservation lives, should nobody settle it."""
+SPREAD: Final = 0.1
 _WORDS: Final = {
     "burst": "requests in a second",
     "rpm": "requests in a minute",
@@ -48,13 +50,23 @@ class CallerLimits(msgspec.Struct, frozen=True):
 class RateLimiter:
     """The stage. One for each configuration, over counters that outlive it.
 
-    `run` makes this process's reservations unlike all others in a shared store: a random name.
+    `run` makes this process's reservations unlike all others in a shared store: a random name. `assigned` holds the tiers that
+    administrators gave to callers, as they are now. `uniform` gives random numbers in [0, 1).
     """
 
-    def __init__(self, settings: Settings, counters: Counters, run: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        counters: Counters,
+        run: str,
+        assigned: Mapping[str, str] | None = None,
+        uniform: Callable[[], float] = random,
+    ) -> None:
         self._book = book = RuleBook(settings)
         self._counters = counters
         self._run = run
+        self._uniform = uniform
+        self._assigned: Mapping[str, str] = assigned if assigned is not None else {}
         self._answer_tokens = settings.limits.answer_tokens
         self._headers = {tier: LimitHeaders(rules) for tier, rules in book.tiers.items()}
         self._overall = [(OVERALL, book.overall)] if not book.overall.is_open else []
@@ -66,7 +78,10 @@ class RateLimiter:
         caller = exchange.caller
         who = caller.owner or caller.id
         find = self._remembered_accounts if len(who) <= _SHORT else self._find_accounts
-        tier, accounts = find(who, caller.tier, caller.key_id)
+        asked_tier = caller.tier
+        if self._assigned and asked_tier == DEFAULT_TIER:
+            asked_tier = self._assigned.get(who, asked_tier)
+        tier, accounts = find(who, asked_tier, caller.key_id)
         need = need_of(exchange.request, self._answer_tokens)
         demands = self._demands(accounts, need, exchange)
         # The end is there before the reservation: a caller may leave while it is on its way.
@@ -76,7 +91,7 @@ class RateLimiter:
         exchange.headers.update(self._headers[tier].of(verdict.gauge))
         if not verdict.granted:
             held.refused = True
-            raise _refusal(verdict, demands)
+            raise self._refusal(verdict, demands)
         return await call_next(exchange)
 
     async def admit(self, exchange: Exchange, target: Target) -> None:
@@ -97,7 +112,7 @@ class RateLimiter:
         verdict = await self._counters.reserve(held.name, demands, _lease_us(exchange))
         if not verdict.granted:
             held.refused = True
-            raise _refusal(verdict, demands)
+            raise self._refusal(verdict, demands)
 
     def limited(self, provider: str) -> float | None:
         """Seconds until a provider's own limit lets another request through; None: now, as far as is known without asking."""
@@ -108,8 +123,15 @@ class RateLimiter:
     async def status(self, caller: Caller) -> CallerLimits:
         """Where a caller stands. With an API key, its owner is who is counted."""
         who = caller.owner or caller.id
-        tier = self._book.tier(who, caller.tier)
+        tier = self._book.tier(who, self._assigned.get(who, caller.tier) if caller.tier == DEFAULT_TIER else caller.tier)
         return CallerLimits(who, tier, self._book.tiers[tier], await self._counters.read(scope("caller", who)))
+
+    async def provider_status(self, provider: str) -> CallerLimits | None:
+        """Where a provider stands with its own limits; None: it has none."""
+        rules = self._book.providers.get(provider)
+        if rules is None:
+            return None
+        return CallerLimits(provider, "", rules, await self._counters.read(scope("provider", provider)))
 
     async def reset(self, kind: str, name: str = "") -> str:
         """Forget what was counted for a `caller`, `key`, `provider` or `model`, or, with kind `overall`, for everything together.
@@ -129,6 +151,20 @@ class RateLimiter:
         exchange = held.exchange
         tokens = charge_of(exchange) if held.attempt is None else charge_of_attempt(exchange, held.attempt)
         self._counters.settle(held.name, tokens)
+
+    def _refusal(self, verdict: Verdict, demands: Sequence[Demand]) -> LLMGatewayError:
+        wait_s = verdict.wait_us / 1_000_000
+        retry_after_s = spread(wait_s, self._uniform)
+        if verdict.limit == "cooldown":
+            again = f"too many requests over the limit: nothing is served for another {ceil(wait_s)} s"
+            return Cooldown(again, code="cooldown", retry_after_s=retry_after_s)
+        demand = demands[verdict.refused]
+        place = LIMITS.index(verdict.limit)
+        limit = demand.rules.tokens if verdict.limit == "tpm" else demand.rules.requests[place]
+        kind = demand.scope.partition(":")[0]
+        code = "provider_limit" if kind in {"provider", "model"} else verdict.limit
+        said = f"{_whose(demand.scope)} limit is reached: {limit} {_WORDS[verdict.limit]}"
+        return RateLimited(said, code=code, retry_after_s=retry_after_s)
 
     def _name(self) -> str:
         return f"{self._run}-{next(_NAMES)}"
@@ -196,19 +232,11 @@ def _lease_us(exchange: Exchange) -> int:
     return int((exchange.deadline_s - exchange.received_s) * 1_000_000) + GRACE_US
 
 
+def spread(wait_s: float, uniform: Callable[[], float]) -> float:
+    """A wait, made longer by some whole seconds, a tenth of it at most: callers who were refused together do not come back together."""
+    return wait_s + int(uniform() * (int(wait_s * SPREAD) + 1))
+
+
 def _whose(name: str) -> str:
     kind, _, rest = name.partition(":")
     return {"caller": "your", "key": "your key's", OVERALL: "the gateway's"}.get(kind, f"the {kind} {rest}'s")
-
-
-def _refusal(verdict: Verdict, demands: Sequence[Demand]) -> LLMGatewayError:
-    wait_s = verdict.wait_us / 1_000_000
-    if verdict.limit == "cooldown":
-        again = f"too many requests over the limit: nothing is served for another {ceil(wait_s)} s"
-        return Cooldown(again, code="cooldown", retry_after_s=wait_s)
-    demand = demands[verdict.refused]
-    place = LIMITS.index(verdict.limit)
-    limit = demand.rules.tokens if verdict.limit == "tpm" else demand.rules.requests[place]
-    kind = demand.scope.partition(":")[0]
-    code = "provider_limit" if kind in {"provider", "model"} else verdict.limit
-    return RateLimited(f"{_whose(demand.scope)} limit is reached: {limit} {_WORDS[verdict.limit]}", code=code, retry_after_s=wait_s)

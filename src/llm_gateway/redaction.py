@@ -19,6 +19,7 @@ from llm_gateway.core.types import (
     Message,
     Native,
     Part,
+    Passthrough,
     Request,
     ResponseFormat,
     Text,
@@ -118,6 +119,8 @@ def redacted(request: Request, locate: Locate, taken: Iterable[str]) -> tuple[Re
     (images, signatures) stay, and what is found there is for the policy to route or block.
     """
     vault = Vault(taken)
+    if isinstance(request, Passthrough):  # its answer is bytes, in which nothing could be put back
+        return request, vault
 
     def hide(text: str) -> str:
         spans = locate(text)

@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator, Callable, Iterable
 import msgspec
 import structlog
 
+from llm_gateway.core.clearance import Clearance
 from llm_gateway.core.errors import SensitiveContentBlocked
 from llm_gateway.core.exchange import Exchange, Next, Reply
 from llm_gateway.core.findings import Finding, Sensitivity, combined
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.seal import seal
 from llm_gateway.core.settings import KindPolicy, SecuritySettings
-from llm_gateway.core.types import Chunk, Request, SecurityLevel
+from llm_gateway.core.types import Chunk, Passthrough, Request, SecurityLevel
 from llm_gateway.detectors.extraction import Extraction, extract
 from llm_gateway.detectors.inspector import Inspector
 from llm_gateway.redaction import Restorer, Vault, redacted
@@ -29,7 +30,7 @@ _ROUTE = KindPolicy()  # type: ignore[call-arg]  # pydantic fills the defaults
 WEAK = 0.3
 """Findings below this confidence add to a score, but do not say by themselves which level a request needs."""
 UNREADABLE = "unreadable"
-"""Kind of the finding that stands for a part which cannot be read."""
+"""Family of the findings that stand for parts which cannot be read (`unreadable.image`, ...); a policy may name them."""
 SCAN_CHARS = 4_096
 SCAN_OVERLAP_CHARS = 512
 """Answers are judged in pieces of this size as they pass; each begins with the end of the one before."""
@@ -50,7 +51,7 @@ class SecurityFilter:
         self._policies = {kind: _policy(policy) for kind, policy in settings.policies.items()}
         self._redacts = any(policy.action == "redact" for policy in self._policies.values())
         everywhere = frozenset(destinations)
-        floor = SecurityLevel.LOW if trusted else settings.minimum_level
+        self._floor = floor = SecurityLevel.LOW if trusted else settings.minimum_level
         self._eligible = {
             level: frozenset(d for d in everywhere if d.security_level.rank >= max(level.rank, floor.rank)) for level in SecurityLevel
         }
@@ -97,6 +98,26 @@ class SecurityFilter:
         exchange.clearance = seal(exchange.request, places, self.policy_version, caller.allowed_providers, caller.allowed_models)
         return vault
 
+    async def clear_for(self, request: Passthrough, place: Destination, exchange: Exchange) -> Clearance:
+        """Judge what would leave for an integrated service elsewhere, and seal that it may go to `place`.
+
+        `exchange` says for whom and how sensitive its matter is already; its own request is not looked at. Nothing is redacted: what a
+        policy would redact counts as sensitive.
+
+        Raises:
+            SensitiveContentBlocked: the policy of a kind that was found says `block`, or the service is not trusted with it.
+        """
+        sensitivity = await self.judged(request)
+        blocked = [kind for kind in sensitivity.kinds if self._policy_of(kind).action == "block"] if sensitivity.sensitive else []
+        if blocked:
+            raise SensitiveContentBlocked(f"the policy blocks content of this kind: {', '.join(blocked)}")
+        needed = self._level(exchange, sensitivity)
+        if place.security_level.rank < max(needed.rank, self._floor.rank):
+            raise SensitiveContentBlocked(
+                f"{place.provider} is of level {place.security_level}, and this content needs {max(needed, self._floor, key=_rank)}"
+            )
+        return seal(request, frozenset({place}), self.policy_version)
+
     def _level(self, exchange: Exchange, sensitivity: Sensitivity) -> SecurityLevel:
         """The least level that may see the request: each reason can raise it, none can lower it."""
         levels = [SecurityLevel.LOW]
@@ -140,7 +161,8 @@ class SecurityFilter:
         if not unreadable and not (self._policies and verdict.findings):
             return verdict
         findings = [finding for finding in verdict.findings if self._policy_of(finding.kind).action != "allow"]
-        findings += [Finding(f"{UNREADABLE}.{part.kind}", part.place, 1.0, UNREADABLE) for part in unreadable]
+        kinds = ((f"{UNREADABLE}.{part.kind}", part.place) for part in unreadable)
+        findings += [Finding(kind, place, 1.0, UNREADABLE) for kind, place in kinds if self._policy_of(kind).action != "allow"]
         return combined(findings, self._settings.sensitivity_threshold)
 
     def is_sensitive(self, text: str) -> bool:
@@ -166,6 +188,10 @@ class SecurityFilter:
 
 def _policy(policy: str | KindPolicy) -> KindPolicy:
     return policy if isinstance(policy, KindPolicy) else KindPolicy.model_validate({"action": policy})
+
+
+def _rank(level: SecurityLevel) -> int:
+    return level.rank
 
 
 async def _nothing() -> AsyncIterator[Chunk]:

@@ -39,6 +39,13 @@ class Access(StrEnum):
 ROUTES: Final[dict[tuple[str, str], Access]] = {
     ("POST", "/query"): Access.KEY,
     ("POST", "/chat"): Access.KEY,
+    ("POST", "/enhanced-query"): Access.KEY,
+    ("POST", "/contextual-query"): Access.KEY,
+    ("POST", "/workflow-query"): Access.KEY,
+    ("POST", "/integrations/{service}/{operation}"): Access.KEY,
+    ("GET", "/integrations"): Access.KEY,
+    ("POST", "/documents"): Access.KEY,
+    ("GET", "/services/status"): Access.KEY,
     ("POST", "/stream"): Access.KEY,
     ("POST", "/embeddings"): Access.KEY,
     ("POST", "/v1/chat/completions"): Access.KEY,
@@ -64,6 +71,11 @@ ROUTES: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/api/tags"): Access.KEY,
     ("GET", "/api/ps"): Access.KEY,
     ("GET", "/api/version"): Access.OPEN,
+    **{
+        (method, f"/{provider}/{{path}}"): Access.KEY
+        for provider in ("openai", "anthropic")
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+    },
     ("GET", "/"): Access.OPEN,
     ("GET", "/health"): Access.OPEN,
     ("GET", "/health/ready"): Access.OPEN,
@@ -71,7 +83,14 @@ ROUTES: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/providers"): Access.KEY,
     ("GET", "/models"): Access.KEY,
     ("GET", "/metrics"): Access.LOCAL,
+    ("GET", "/metrics/prometheus"): Access.LOCAL,
+    ("GET", "/metrics/timeseries"): Access.KEY,
+    ("GET", "/metrics/performance"): Access.KEY,
+    ("GET", "/requests"): Access.KEY,
+    ("GET", "/requests/{correlation_id}"): Access.KEY,
     ("POST", "/route/explain"): Access.KEY,
+    ("GET", "/providers/{provider}/limits"): Access.KEY,
+    ("GET", "/conversations"): Access.KEY,
     ("GET", "/conversations/{conversation_id}"): Access.KEY,
     ("DELETE", "/conversations/{conversation_id}"): Access.KEY,
     ("GET", "/openapi.json"): Access.LOCAL,
@@ -83,6 +102,8 @@ ROUTES: Final[dict[tuple[str, str], Access]] = {
     ("POST", "/admin/reset-limits"): Access.ADMIN,
     ("GET", "/metrics/costs"): Access.KEY,
     ("GET", "/usage"): Access.KEY,
+    ("GET", "/admin/tiers"): Access.ADMIN,
+    ("PUT", "/admin/tiers"): Access.ADMIN,
     ("GET", "/admin/budgets"): Access.ADMIN,
     ("POST", "/admin/budgets"): Access.ADMIN,
     ("PATCH", "/admin/budgets/{name}"): Access.ADMIN,
@@ -167,10 +188,17 @@ class Guard:
         elif access is Access.KEY or (access is Access.LOCAL and not is_local(scope)):
             self._gate.identify(credentials_of(scope))
 
+    def serves(self, scope: Scope) -> bool:
+        """Whether the application has an endpoint of that path, for whatever method."""
+        return any(route.matches(scope)[0] is not Match.NONE for route in self._all_routes())
+
     def _access(self, scope: Scope) -> Access:
-        if not self._routes:
-            self._routes = list(iter_route_contexts(self.app.router.routes))
-        for route in self._routes:
+        for route in self._all_routes():
             if route.matches(scope)[0] is Match.FULL:
                 return ROUTES.get((scope["method"], route.path or ""), Access.ADMIN)
         return Access.OPEN  # no endpoint: the application says so
+
+    def _all_routes(self) -> list[RouteContext]:
+        if not self._routes:
+            self._routes = list(iter_route_contexts(self.app.router.routes))
+        return self._routes

@@ -30,6 +30,11 @@ from llm_gateway.protocols.anthropic_ingress import chat_request, counted_reques
 INGRESS: Final = "anthropic"
 VERSION_HEADER: Final = b"anthropic-version"
 BETA_HEADER: Final = b"anthropic-beta"
+CALLED: Final = {
+    "stop": "stop_sequences", "end_user": "metadata", "reasoning_effort": "output_config", "thinking_budget_tokens": "thinking",
+    "parallel_tool_calls": "tool_choice",
+}  # fmt: skip
+"""What fields of a request are called here."""
 LIMITS: Final = "anthropic-ratelimit-"
 MAX_LIMIT_CHARS: Final = 128
 UNKNOWN_DATE: Final = "1970-01-01T00:00:00Z"
@@ -192,7 +197,7 @@ class AnthropicApi:
             await call.end_stream(events.finish(exchange.usage))
 
     def _put_headers(self, exchange: Exchange) -> None:
-        name_dropped(exchange, self._view, dropped)
+        name_dropped(exchange, self._view, dropped, CALLED)
         exchange.headers.update(limit_headers(exchange, self._view, self._clock.wall_s()))
 
     @staticmethod

@@ -82,7 +82,7 @@ class BudgetEventDocument(Document):
 
 class BudgetListDocument(Document):
     budgets: list[BudgetEntryDocument]
-    events: list[BudgetEventDocument] = Field(description="The newest first; those since the start of this process.")
+    events: list[BudgetEventDocument] = Field(description="The newest first.")
 
 
 _decode_body = msgspec.json.Decoder(BudgetLimitBody)
@@ -100,7 +100,7 @@ def budgets_router(books: Books) -> APIRouter:
     @routes.get("/budgets", summary="Budgets, where they stand, and what they came to")
     async def listed(admin: Admin) -> BudgetListDocument:
         desk = books.desk
-        events = [_event(event) for event in reversed(desk.ledger.alerts.events)]
+        events = [_event(event) for event in await desk.events()]
         return BudgetListDocument(budgets=[await _document(desk, budget) for budget in desk.budgets()], events=events)
 
     @routes.post("/budgets", status_code=201, summary="Make a budget; it holds at once", openapi_extra=_body("BudgetLimitBody"))

@@ -53,6 +53,16 @@ class CacheCallerDocument(CacheTallyDocument):
     bytes: int
 
 
+class CacheSemanticDocument(Document):
+    """Answers to other wordings of a question. Counts are of all callers of this process, since it began."""
+
+    enabled: bool
+    embeddings: str = Field(description="Where vectors come from: `offline`, or a provider.")
+    threshold: float
+    questions: int = Field(description="Questions that this process remembers.")
+    hits: int = Field(description="They are among `hits`.")
+
+
 class CacheStatusDocument(CacheTallyDocument):
     status: Literal["healthy", "degraded", "disabled"] = Field(description="degraded: its store does not answer, every request is a miss.")
     store: Literal["memory", "redis"]
@@ -63,6 +73,7 @@ class CacheStatusDocument(CacheTallyDocument):
     max_entries: int
     max_bytes: int
     default_ttl: float = Field(description="Seconds.")
+    semantic: CacheSemanticDocument
     by_caller: dict[str, CacheCallerDocument] = Field(description="The hundred with the most hits, then with the most bytes.")
     by_model: dict[str, CacheTallyDocument] = Field(description="By `provider/model`.")
 
@@ -87,6 +98,13 @@ def cache_status_document(found: CacheStatus, manager: CacheManager) -> CacheSta
         max_entries=settings.max_size,
         max_bytes=settings.max_bytes,
         default_ttl=settings.default_ttl,
+        semantic=CacheSemanticDocument(
+            enabled=settings.semantic.enabled,
+            embeddings=settings.semantic.embeddings.provider,
+            threshold=settings.semantic.threshold,
+            questions=len(manager.cache.questions or ()),
+            hits=manager.cache.figures.semantic_hits,
+        ),
         by_caller={
             name: CacheCallerDocument(**_tally(callers[name]), entries=owned[name].entries, bytes=owned[name].bytes) for name in first
         },

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal, Protocol
 
+import msgspec
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
@@ -9,6 +10,8 @@ from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.documents import Document
 from llm_gateway.core.exchange import Caller, Credentials
 from llm_gateway.core.pricing import CATALOGUE_VERSION
+from llm_gateway.costs.forecast import Forecast
+from llm_gateway.costs.outlook import Outlook
 from llm_gateway.ledger.amounts import in_usd
 from llm_gateway.ledger.desk import Desk, Report, Share
 from llm_gateway.ledger.sums import SHOWN, Dimension, Group, Sums, Window
@@ -25,6 +28,8 @@ class Books(Protocol):
 
     @property
     def desk(self) -> Desk: ...
+    @property
+    def outlook(self) -> Outlook: ...
     def identify(self, credentials: Credentials) -> Caller: ...
     def sees_all_costs(self, caller: Caller) -> bool:
         """Whether a caller may see what others cost."""
@@ -66,6 +71,34 @@ class DayCosts(SumsDocument):
     day: str = Field(description="A date, UTC.")
 
 
+class EstimateDocument(Document):
+    """USD at the end of a period."""
+
+    spent: float = Field(description="Up to now.")
+    expected: float
+    low: float = Field(description="low and high hold what comes about 80 % of the time, by how far earlier forecasts were off.")
+    high: float
+
+
+class ForecastDocument(Document):
+    day: EstimateDocument | None = Field(description="This day (UTC); null: too little data, see why_not.")
+    month: EstimateDocument | None
+    days_seen: int = Field(description="Complete days that it rests on.")
+    why_not: str
+    notes: list[str]
+
+
+class AdviceDocument(Document):
+    """A recommendation and what it rests on."""
+
+    kind: str = Field(description="cheaper_model, cache_off, cache_scope, cache_ttl, prompt_caching or max_tokens.")
+    title: str
+    saving_usd_per_month: float | None = Field(description="null: it saves no money by itself.")
+    evidence: dict[str, Any]
+    query: str = Field(description="SQL that shows the requests behind it.")
+    verify: str
+
+
 class CostsDocument(Document):
     """What a time has cost. A group that is not there is beyond `limit`; the total has all."""
 
@@ -79,6 +112,8 @@ class CostsDocument(Document):
     by_caller: list[CallerCosts]
     by_key: list[KeyCosts]
     by_day: list[DayCosts]
+    forecast: ForecastDocument
+    recommendations: list[AdviceDocument] = Field(description="The greatest saving first; none where data are thin.")
 
 
 class ShareDocument(Document):
@@ -126,6 +161,11 @@ def costs_router(books: Books) -> APIRouter:
             by_caller=[CallerCosts(caller=group.names[0], **_figures(group.sums)) for group in report.groups["caller"]],
             by_key=[KeyCosts(key_id=group.names[0], **_figures(group.sums)) for group in report.groups["key"]],
             by_day=_days(report.groups["day"]),
+            forecast=forecast_document(await books.outlook.forecast(owner)),
+            recommendations=[
+                AdviceDocument(**msgspec.structs.asdict(each))
+                for each in await books.outlook.advice(owner.subject if owner is not None else None)
+            ],
         )
 
     @routes.get("/usage", summary="What the caller used and what its budgets have left")
@@ -149,6 +189,12 @@ def costs_router(books: Books) -> APIRouter:
         )
 
     return routes
+
+
+def forecast_document(found: Forecast) -> ForecastDocument:
+    """A forecast, for people."""
+    day, month = (None if each is None else EstimateDocument(**each._asdict()) for each in (found.day, found.month))
+    return ForecastDocument(day=day, month=month, days_seen=found.days, why_not=found.why_not, notes=list(found.notes))
 
 
 def _window(report: Report) -> dict[str, float]:

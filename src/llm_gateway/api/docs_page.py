@@ -1,11 +1,10 @@
 """`/docs`: the OpenAPI document as a page for people, with a line to paste for each endpoint. No script, nothing fetched."""
 
+from functools import cache
+from importlib import import_module
 from typing import Any
 
-from jinja2 import Environment
-
-_PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-    """<!doctype html>
+_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title }} API</title><link rel="stylesheet" href="/docs/style.css"></head><body>
 <header><h1>{{ title }} <small>{{ version }}</small></h1>
@@ -23,7 +22,6 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 <pre><code>{{ e.curl }}</code></pre></section>
 {% endfor %}
 </main></body></html>"""
-)
 
 STYLE = """:root{color-scheme:light dark;--line:#8886}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem}
@@ -36,6 +34,12 @@ pre{overflow-x:auto;border:1px solid var(--line);border-radius:.3rem;padding:.6r
 _EXAMPLES = {"prompt": '"Explain quantum computing in simple terms"', "text": '"Text to embed"'}
 
 
+@cache
+def _template() -> Any:
+    """The compiled page. Jinja is loaded when somebody looks at the page: it takes memory that serving calls does not need."""
+    return import_module("jinja2").Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_PAGE)
+
+
 def docs_page(openapi: dict[str, Any]) -> str:
     """The page."""
     schemas = openapi["components"]["schemas"]
@@ -45,7 +49,8 @@ def docs_page(openapi: dict[str, Any]) -> str:
         for method, operation in operations.items()
     ]
     info = openapi["info"]
-    return _PAGE.render(title=info["title"], version=info["version"], endpoints=endpoints)
+    page: str = _template().render(title=info["title"], version=info["version"], endpoints=endpoints)
+    return page
 
 
 def _endpoint(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,30 @@ class ErrorDocument(Document):
     correlation_id: str
 
 
+class CircuitDocument(Document):
+    """One model's circuit."""
+
+    model: str
+    state: Literal["closed", "open", "half_open", "resting"] = Field(
+        description="half_open: one call decides. resting: it answered far worse than usual."
+    )
+    rests: float = Field(description="Seconds until it is asked again.")
+
+
+class ProviderLive(Document):
+    """How a provider fares in this process, by its newest calls. Averages are of the default model; null: not measured yet."""
+
+    error_rate: float = Field(description="A fraction.")
+    in_flight: int
+    queued: int
+    max_concurrency: int
+    first_chunk_s: float | None = Field(description="Seconds to the first content of a stream.")
+    total_s: float | None = Field(description="Seconds of an unstreamed answer.")
+    tokens_per_second: float | None
+    last_checked: float | None = Field(description="The last health check, in Unix seconds.")
+    circuits: list[CircuitDocument] = Field(description="Of the models that were asked for so far.")
+
+
 class ProviderDocument(Document):
     name: str
     type: Literal["local", "cloud"]
@@ -35,6 +59,7 @@ class ProviderDocument(Document):
     status: Literal["available", "degraded", "unavailable", "unconfigured"]
     reason: str = Field("", description="Why it is not available.")
     capabilities: list[str] = []
+    live: ProviderLive | None = Field(None, description="null: it is not configured.")
 
 
 class ProvidersDocument(Document):
@@ -104,6 +129,13 @@ class MetricsDocument(Document):
     errors_by_type: dict[str, int]
     requests_in_flight: int
     unpriced_requests: int
+    upstream_calls: int = Field(description="Calls of providers, as in the ledger; tokens and cost are theirs.")
+    upstream_calls_by_provider: dict[str, int]
+    cache_hits: int
+    sensitive_requests: int
+    total_cost_pico_usd: int = Field(description="The exact sum, in 10^-12 USD.")
+    since: float = Field(description="When counting began, Unix seconds.")
+    lost_records: int = Field(description="Records of requests that could not be kept.")
 
 
 class TurnDocument(Document):
@@ -122,6 +154,22 @@ class ConversationDocument(Document):
     updated: float = Field(description="Unix seconds.")
     tainted: bool = Field(description="It once held sensitive content: only secure providers see it.")
     turns: list[TurnDocument]
+
+
+class ConversationEntry(Document):
+    """A conversation without its turns. Times are Unix seconds."""
+
+    conversation_id: str
+    owner: str
+    created: float
+    updated: float
+    tainted: bool = Field(description="It once held sensitive content: only secure providers see it.")
+    turns: int
+
+
+class ConversationsDocument(Document):
+    conversations: list[ConversationEntry] = Field(description="The one that was last spoken in first.")
+    next: float | None = Field(description="Ask with `before` for those that follow; null: there are none.")
 
 
 class FindingDocument(Document):
@@ -187,6 +235,17 @@ class LimitStatusDocument(Document):
     tokens_per_minute: WindowDocument
     tokens_held: int = Field(description="Tokens reserved by calls that are running.")
     cooldown_seconds: float = Field(description="Seconds until requests are served again; 0: they are.")
+
+
+class ProviderLimitsDocument(Document):
+    """Where a provider stands with the limits that the configuration sets for it; null: that one is not limited."""
+
+    provider: str
+    burst: WindowDocument | None
+    requests_per_minute: WindowDocument | None
+    requests_per_hour: WindowDocument | None
+    tokens_per_minute: WindowDocument | None
+    at_limit: bool = Field(description="It is passed over until there is room again.")
 
 
 class ExplainDocument(Document):

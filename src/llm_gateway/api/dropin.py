@@ -1,6 +1,6 @@
 """What the Anthropic and Ollama dialects do alike: the gateway as they see it, a body as its request, names of models, dropped fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -10,7 +10,9 @@ from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.documents import ModelDocument, ModelsDocument
 from llm_gateway.api.errors import invalid_body
 from llm_gateway.core.exchange import Caller, Credentials, Exchange
-from llm_gateway.core.types import JsonObject
+from llm_gateway.core.routing import Target
+from llm_gateway.core.types import JsonObject, Request
+from llm_gateway.protocols.untold import has_untold_marks
 
 DROPPED: Final = "X-Gateway-Dropped-Params"
 AUTO: Final = "auto"
@@ -25,6 +27,10 @@ class View(Protocol):
 
     def protocol_of(self, provider: str) -> str:
         """The wire that a configured provider speaks; "" for none."""
+        ...
+
+    def untold(self, target: Target, request: Request) -> frozenset[str]:
+        """The fields of a request that a target is not told."""
         ...
 
 
@@ -45,14 +51,32 @@ def model_of(exchange: Exchange) -> str:
     return exchange.chosen.target.model if exchange.chosen is not None else ""
 
 
-def name_dropped(exchange: Exchange, view: View, dropped: Callable[[JsonObject, str], tuple[str, ...]]) -> None:
-    """Say in a header which fields of the caller's own body the provider was not told."""
-    native = exchange.request.native
-    if exchange.chosen is None or native is None:
+def name_dropped(
+    exchange: Exchange, view: View, dropped: Callable[[JsonObject, str], tuple[str, ...]], called: Mapping[str, str]
+) -> None:
+    """Say in a header which fields of the caller's own body the provider was not told.
+
+    `dropped` names those that only the caller's dialect has; `called` what the fields of a request are called in it, where it is
+    something else.
+    """
+    request, chosen = exchange.request, exchange.chosen
+    if chosen is None:
         return
-    names = dropped(native.body, view.protocol_of(exchange.chosen.target.provider))
-    if names:
-        exchange.headers[DROPPED] = ", ".join(name.encode("ascii", "replace").decode() for name in names if name.isprintable())
+    native, protocol = request.native, view.protocol_of(chosen.target.provider)
+    names = set(dropped(native.body, protocol)) if native is not None else set()
+    if native is None or native.protocol != protocol:
+        names |= {called.get(name, name) for name in view.untold(chosen.target, request)}
+        if has_untold_marks(request, protocol):
+            names.add("cache_control")
+    put_dropped(exchange, names)
+
+
+def put_dropped(exchange: Exchange, names: Iterable[str]) -> None:
+    """Name fields in the header, beside those that stand there already."""
+    printable = {name.encode("ascii", "replace").decode() for name in names if name.isprintable()}
+    if printable:
+        named = exchange.headers.get(DROPPED)
+        exchange.headers[DROPPED] = ", ".join(sorted(printable | (set(named.split(", ")) if named else set())))
 
 
 def known_models(call: Call, view: View, protocol: str) -> list[tuple[str, ModelDocument | None]]:

@@ -1,12 +1,12 @@
 """The native error shape: `{"error": {"type", "message", "param", "code"}, "correlation_id"}`."""
 
 import math
-import re
 
 import msgspec
 
 from llm_gateway.api.asgi import EVENT_STREAM, JSON, SSE_COMMENT, Headers, malformed_json
 from llm_gateway.core.errors import InvalidRequest, LLMGatewayError, Unauthenticated
+from llm_gateway.core.invalid import invalid_value
 
 _encode = msgspec.json.Encoder().encode
 
@@ -51,11 +51,6 @@ class NativeDialect:
         return b"data: " + error_body(failure, correlation_id) + b"\n\n"
 
 
-_AT = re.compile(r" - at `([^`]*)`$")
-_KEY = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
-
-
 def invalid_body(failure: msgspec.MsgspecError | UnicodeDecodeError, body: bytes, known_fields: tuple[str, ...] = ()) -> InvalidRequest:
     """What was wrong with a body, naming the field and what was expected.
 
@@ -63,42 +58,4 @@ def invalid_body(failure: msgspec.MsgspecError | UnicodeDecodeError, body: bytes
     """
     if not isinstance(failure, msgspec.ValidationError):
         return malformed_json(body)
-    text = str(failure)
-    at = _AT.search(text)
-    path = _path(at.group(1)) if at else ""
-    reason = text[: at.start()] if at else text
-    if unknown := _KEY.search(reason):
-        name = _join(path, unknown.group(1)[:64])
-        return InvalidRequest(f"unknown field {name!r}: known are {', '.join(known_fields)}", param=name, code="unknown_field")
-    if missing := _MISSING.search(reason):
-        name = _join(path, missing.group(1))
-        return InvalidRequest(f"the field {name!r} is required", param=name, code="missing_field")
-    name = path or "body"
-    return InvalidRequest(f"{name}: {_in_json_words(reason)}", param=name, code="invalid_value")
-
-
-_WORDS = {
-    "str": "text",
-    "int": "an integer",
-    "float": "a number",
-    "bool": "true or false",
-    "null": "null",
-    "object": "an object",
-    "array": "a list",
-}
-_TYPES = re.compile(r"`([a-z| ]+)`")
-
-
-def _in_json_words(reason: str) -> str:
-    """A decoder's reason in words of JSON: "expected a number, got text"."""
-    plain = _TYPES.sub(lambda found: " or ".join(_WORDS.get(word, word) for word in found[1].split(" | ")), reason)
-    return plain[:1].lower() + plain[1:]
-
-
-def _path(pointer: str) -> str:
-    """`$.stop[0]` as `stop[0]`; `$[...]` and dict keys as msgspec writes them."""
-    return pointer.removeprefix("$").removeprefix(".")
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    return invalid_value(failure, known_fields)

@@ -41,7 +41,7 @@ class Limits(Protocol):
     """The limits, as these endpoints need them; what they raise goes to the caller."""
 
     async def limit_status(self, credentials: Credentials) -> LimitStatusDocument: ...
-    async def reset_limits(self, asked: ResetBody) -> list[str]: ...
+    async def reset_limits(self, asked: ResetBody, by: Caller) -> list[str]: ...
 
 
 _decoder = msgspec.json.Decoder(ResetBody)
@@ -62,14 +62,14 @@ def limits_router(limits: Limits, require_admin: RequireAdmin) -> APIRouter:
         return await limits.limit_status(credentials_of(request.scope, user_id))
 
     # Any content type is read: curl sends -d as a form. It takes a bearer token, so no page of another origin can send it.
-    @routes.post("/admin/reset-limits", summary="Forget what a caller has used", openapi_extra=_BODY, dependencies=[Depends(require_admin)])
-    async def reset(request: Request) -> ResetDocument:
+    @routes.post("/admin/reset-limits", summary="Forget what a caller has used", openapi_extra=_BODY)
+    async def reset(request: Request, admin: Annotated[Caller, Depends(require_admin)]) -> ResetDocument:
         body = await read_body(request.scope, request.receive, MAX_BODY_BYTES)
         check_depth(body, MAX_BODY_DEPTH)
         try:
             asked = _decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
             raise invalid_body(failure, body, ResetBody.__struct_fields__) from None
-        return ResetDocument(reset=await limits.reset_limits(asked))
+        return ResetDocument(reset=await limits.reset_limits(asked, admin))
 
     return routes

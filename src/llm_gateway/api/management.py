@@ -1,9 +1,9 @@
 """The endpoints beside the model calls: what is here, how it fares, what it would do."""
 
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
@@ -20,16 +20,20 @@ from llm_gateway.api.costs import Books, costs_router
 from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.docs_page import STYLE, docs_page
 from llm_gateway.api.errors import error_body, error_headers, invalid_body
+from llm_gateway.api.integrations import Services, integrations_router
 from llm_gateway.api.limits import Limits, limits_router
+from llm_gateway.api.metrics import Measured, metrics_router, requests_router
 from llm_gateway.api.native_schema import ChatBody
 from llm_gateway.api.openapi import with_model_calls
+from llm_gateway.api.tiers import Tiers, tiers_router
+from llm_gateway.api.uploads import Keeping, uploads_router
 from llm_gateway.core.errors import Internal, InvalidRequest, LLMGatewayError, NotFound, RequestTooLarge
 from llm_gateway.core.exchange import Credentials
 
 _chat_decoder = msgspec.json.Decoder(ChatBody)
 
 
-class View(Keys, Limits, CacheView, Books, AuditView, Protocol):
+class View(Keys, Limits, CacheView, Books, AuditView, Measured, Services, Keeping, Tiers, Protocol):
     """What these endpoints show of the gateway; asked anew for each request."""
 
     def health(self) -> doc.HealthDocument: ...
@@ -37,10 +41,11 @@ class View(Keys, Limits, CacheView, Books, AuditView, Protocol):
     def detailed_health(self) -> doc.DetailedHealthDocument: ...
     def providers(self) -> doc.ProvidersDocument: ...
     def models(self) -> doc.ModelsDocument: ...
-    def metrics(self) -> doc.MetricsDocument: ...
     def max_body_bytes(self) -> int: ...
     def max_json_depth(self) -> int: ...
     async def explain(self, body: ChatBody, credentials: Credentials, strategy: str | None) -> doc.ExplainDocument: ...
+    async def provider_limits(self, provider: str) -> doc.ProviderLimitsDocument: ...
+    async def conversations(self, credentials: Credentials, after: float | None, limit: int) -> doc.ConversationsDocument: ...
     async def conversation(self, conversation_id: str, credentials: Credentials) -> doc.ConversationDocument: ...
     async def erase_conversation(self, conversation_id: str, credentials: Credentials) -> None: ...
 
@@ -54,10 +59,15 @@ def management_app(view: View) -> FastAPI:
         limits_router(view, require_admin), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}}
     )
     app.include_router(costs_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
+    app.include_router(metrics_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
+    app.include_router(requests_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
+    app.include_router(tiers_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
     app.include_router(budgets_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
     app.include_router(
         audit_router(view, require_admin), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}}
     )
+    app.include_router(integrations_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
+    app.include_router(uploads_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
     app.include_router(cache_router(view), responses={"default": {"model": doc.ErrorDocument, "description": "Any failure."}})
     app.add_exception_handler(LLMGatewayError, _on_gateway_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -90,13 +100,13 @@ def _routes(view: View, app: FastAPI) -> APIRouter:
     async def providers() -> doc.ProvidersDocument:
         return view.providers()
 
+    @routes.get("/providers/{provider}/limits", summary="Where a provider stands with its own limits")
+    async def provider_limits(provider: str) -> doc.ProviderLimitsDocument:
+        return await view.provider_limits(provider)
+
     @routes.get("/models", summary="The models that can be asked for by name")
     async def models() -> doc.ModelsDocument:
         return view.models()
-
-    @routes.get("/metrics", summary="Usage, cost and error figures since start")
-    async def metrics() -> doc.MetricsDocument:
-        return view.metrics()
 
     @routes.post("/route/explain", summary="What would happen to this request, and why; nothing is sent", openapi_extra=_EXPLAIN_BODY)
     async def explain(request: Request) -> doc.ExplainDocument:
@@ -107,6 +117,15 @@ def _routes(view: View, app: FastAPI) -> APIRouter:
             raise invalid_body(failure, body, ChatBody.__struct_fields__) from None
         credentials = credentials_of(request.scope, asked.user_id)
         return await view.explain(asked, credentials, request.headers.get("x-gateway-strategy"))
+
+    @routes.get("/conversations", summary="List conversations: the caller's, or for an administrator those of `user_id`, or all")
+    async def conversations(
+        request: Request,
+        user_id: str | None = None,
+        before: Annotated[float | None, Query(description="The `next` of the page before.")] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> doc.ConversationsDocument:
+        return await view.conversations(credentials_of(request.scope, user_id), before, limit)
 
     @routes.get("/conversations/{conversation_id}", summary="Read a conversation (its owner)")
     async def conversation(conversation_id: str, request: Request, user_id: str | None = None) -> doc.ConversationDocument:

@@ -1,19 +1,21 @@
 """The native model-call API: `/query`, `/chat`, `/stream`, `/embeddings`. Bare ASGI: this is the hot path."""
 
 from os import urandom
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from llm_gateway.api.asgi import Handler
 from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, accounting, run
+from llm_gateway.api.dropin import put_dropped
 from llm_gateway.api.errors import NativeDialect
 from llm_gateway.api.native_schema import ChatBody, EmbeddingsBody, QueryBody, chat_request, embedding_request
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import ProviderBadResponse
 from llm_gateway.core.exchange import Exchange
 from llm_gateway.core.ids import ulid
-from llm_gateway.core.types import Chunk, ToolCallDelta
+from llm_gateway.core.routing import Target
+from llm_gateway.core.types import Chunk, Request, ToolCallDelta
 
 _encode = msgspec.json.Encoder().encode
 _query_decoder = msgspec.json.Decoder(QueryBody)
@@ -21,11 +23,20 @@ _chat_decoder = msgspec.json.Decoder(ChatBody)
 _embeddings_decoder = msgspec.json.Decoder(EmbeddingsBody)
 
 
+class View(Protocol):
+    """What these endpoints need of the gateway beside the way of a request; asked anew for each."""
+
+    def untold(self, target: Target, request: Request) -> frozenset[str]:
+        """The fields of a request that a target is not told."""
+        ...
+
+
 class NativeApi:
     """Handlers of the native model calls."""
 
-    def __init__(self, calls: Calls, clock: Clock) -> None:
+    def __init__(self, calls: Calls, clock: Clock, view: View) -> None:
         self._clock = clock
+        self._view = view
         handler = Ingress(calls, clock, NativeDialect()).handler
         self.handlers: dict[str, Handler] = {
             "/query": handler(self._query),
@@ -47,7 +58,12 @@ class NativeApi:
 
     async def _answer(self, call: Call, exchange: Exchange) -> None:
         chunks = await run(call.calls.way, exchange)
+        self._name_dropped(exchange)
         await call.respond(exchange, _encode(self._document(exchange, chunks)))
+
+    def _name_dropped(self, exchange: Exchange) -> None:
+        if exchange.chosen is not None and (names := self._view.untold(exchange.chosen.target, exchange.request)):
+            put_dropped(exchange, names)
 
     async def _embeddings(self, call: Call) -> None:
         body = await call.decode(_embeddings_decoder, EmbeddingsBody.__struct_fields__)
@@ -71,6 +87,7 @@ class NativeApi:
         with KeepAlive(call, exchange) as keep_alive:
             async with Ending(exchange):
                 reply = await call.calls.way(exchange)
+                self._name_dropped(exchange)
                 await call.start_stream(exchange)
                 async for chunk in reply:
                     if chunk.text or chunk.tool_calls:

@@ -37,6 +37,11 @@ NDJSON: Final = b"application/x-ndjson"
 API_VERSION: Final = "0.12.6"
 """The release of Ollama whose API is spoken here: clients refuse what is too old for them."""
 UNKNOWN_DATE: Final = "1970-01-01T00:00:00Z"
+CALLED: Final = {
+    **{name: f"options.{name}" for name in ("temperature", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty")},
+    "reasoning_effort": "think",
+}
+"""What fields of a request are called here."""
 _NS: Final = 1_000_000_000
 _encode = msgspec.json.Encoder().encode
 
@@ -111,7 +116,7 @@ class OllamaApi:
             await self._stream(call, exchange, completion=completion)
             return
         chunks = await run(call.calls.way, exchange)
-        name_dropped(exchange, self._view, dropped)
+        name_dropped(exchange, self._view, dropped, CALLED)
         durations = self._durations(exchange, exchange.received_s)
         answer = whole(self._head(model_of(exchange), completion=completion), chunks, exchange.usage, durations)
         await call.respond(exchange, answer)
@@ -121,7 +126,7 @@ class OllamaApi:
             async with Ending(exchange):
                 reply = await call.calls.way(exchange)
                 first_s = self._clock.monotonic_s()
-                name_dropped(exchange, self._view, dropped)
+                name_dropped(exchange, self._view, dropped, CALLED)
                 lines = AnswerLines(self._head(model_of(exchange), completion=completion))
                 await call.start_stream(exchange)
                 async for chunk in reply:
@@ -168,7 +173,7 @@ class OllamaApi:
         exchange = self._embedding(call, request)
         chunks = await run(call.calls.way, exchange)
         _check_count(request, vectors(chunks))
-        name_dropped(exchange, self._view, dropped)
+        name_dropped(exchange, self._view, dropped, CALLED)
         total_ns = self._durations(exchange, exchange.received_s).total_ns
         await call.respond(exchange, embeddings(model_of(exchange), chunks, exchange.usage, total_ns))
 
@@ -181,7 +186,7 @@ class OllamaApi:
         exchange = self._embedding(call, request)
         found = vectors(await run(call.calls.way, exchange))
         _check_count(request, found)
-        name_dropped(exchange, self._view, dropped)
+        name_dropped(exchange, self._view, dropped, CALLED)
         await call.respond(exchange, _encode({"embedding": found[0]}))
 
     def _embedding(self, call: Call, request: EmbeddingRequest) -> Exchange:

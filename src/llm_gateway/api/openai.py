@@ -11,13 +11,12 @@ import msgspec
 from llm_gateway.api.asgi import Handler, header
 from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
 from llm_gateway.api.documents import ModelDocument
-from llm_gateway.api.dropin import DROPPED, View, known_models, model_of, translated
-from llm_gateway.api.openai_errors import OpenAiDialect
+from llm_gateway.api.dropin import View, known_models, model_of, name_dropped, put_dropped, translated
+from llm_gateway.api.openai_errors import OpenAiDialect, limit_headers
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import NotFound, ProviderBadResponse
 from llm_gateway.core.exchange import Exchange, Next
 from llm_gateway.core.findings import Sensitivity
-from llm_gateway.core.routing import Target
 from llm_gateway.core.types import ChatRequest, Json, JsonObject, Message, Request, Usage
 from llm_gateway.protocols.openai_completions import Completion, completion_requests
 from llm_gateway.protocols.openai_egress import PROTOCOL, ChatEvents, Head, embeddings, whole
@@ -26,9 +25,15 @@ from llm_gateway.protocols.openai_ingress import chat_request, dropped
 from llm_gateway.protocols.openai_moderations import MODEL, moderation, moderation_inputs
 
 INGRESS: Final = "openai"
-_REFUSABLE: Final = frozenset({"temperature", "top_p", "frequency_penalty", "presence_penalty", "stop", "reasoning_effort"})
-"""Fields that a server of this wire may refuse for some models, so that they are left out where the caller did not name the model."""
+CALLED: Final = {"end_user": "user"}
+"""What fields of a request are called here."""
 _encode = msgspec.json.Encoder().encode
+
+
+class Speaking(Protocol):
+    """Knows which wire a provider speaks."""
+
+    def protocol_of(self, provider: str) -> str: ...
 
 
 class OpenAiView(View, Protocol):
@@ -41,15 +46,32 @@ class OpenAiView(View, Protocol):
 
     async def judge(self, request: Request) -> Sensitivity: ...
 
-    def sent_fields(self, target: Target, request: Request) -> frozenset[str]:
-        """The top-level fields of the body that a target is sent for a request."""
-        ...
-
 
 def openai_exchange(call: Call, request: Request) -> Exchange:
     """An exchange for a request in this dialect. `Cache-Control: no-cache` asks for a fresh answer."""
     fresh = "no-cache" in (header(call.scope, b"cache-control") or "")
     return call.exchange(request, INGRESS, None, force_refresh=fresh)
+
+
+class PassingLimits:
+    """A context around the call of a provider: when it has answered or refused, the caller gets to see its limits.
+
+    They are about the account that pays, and stand in place of the caller's own at this gateway, which `RateLimit` tells as ever.
+    """
+
+    __slots__ = ("_exchange", "_view")
+
+    def __init__(self, exchange: Exchange, view: Speaking) -> None:
+        self._exchange = exchange
+        self._view = view
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        exchange = self._exchange
+        if exchange.attempts and exchange.upstream_headers and self._view.protocol_of(exchange.attempts[-1].provider) == PROTOCOL:
+            exchange.headers.update(limit_headers(exchange.upstream_headers))
 
 
 class OpenAiApi:
@@ -78,7 +100,8 @@ class OpenAiApi:
         if request.stream:
             await self._stream(call, exchange, body)
             return
-        chunks = await run(call.calls.way, exchange)
+        with PassingLimits(exchange, self._view):
+            chunks = await run(call.calls.way, exchange)
         self._name_dropped(exchange, body)
         await call.respond(exchange, whole(self._head(call, exchange), chunks, exchange.usage))
 
@@ -87,7 +110,8 @@ class OpenAiApi:
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
         with KeepAlive(call, exchange) as keep_alive:
             async with Ending(exchange):
-                reply = await call.calls.way(exchange)
+                with PassingLimits(exchange, self._view):
+                    reply = await call.calls.way(exchange)
                 self._name_dropped(exchange, body)
                 events = ChatEvents(self._head(call, exchange), include_usage=include_usage)
                 await call.start_stream(exchange)
@@ -100,25 +124,20 @@ class OpenAiApi:
 
     def _name_dropped(self, exchange: Exchange, body: JsonObject) -> None:
         """Say which fields the provider was not told."""
-        if exchange.chosen is None:
+        chosen = exchange.chosen
+        if chosen is not None and self._view.protocol_of(chosen.target.provider) == PROTOCOL:
+            # A body that was written for this very model goes out as it is.
+            if body.get("model") != chosen.target.model:
+                put_dropped(exchange, (CALLED.get(name, name) for name in self._view.untold(chosen.target, exchange.request)))
             return
-        target = exchange.chosen.target
-        protocol = self._view.protocol_of(target.provider)
-        if protocol != PROTOCOL:
-            names = dropped(body, protocol)
-        elif body.get("model") == target.model or _REFUSABLE.isdisjoint(body):
-            return
-        else:
-            sent = self._view.sent_fields(target, exchange.request)
-            names = tuple(sorted((_REFUSABLE & body.keys()) - sent))
-        if names:
-            exchange.headers[DROPPED] = ", ".join(name.encode("ascii", "replace").decode() for name in names if name.isprintable())
+        name_dropped(exchange, self._view, dropped, CALLED)
 
     async def _embed(self, call: Call) -> None:
         body = await call.json_object()
         request = translated(embedding_request, body)
         exchange = openai_exchange(call, request)
-        chunks = await run(call.calls.way, exchange)
+        with PassingLimits(exchange, self._view):
+            chunks = await run(call.calls.way, exchange)
         given = sum(len(chunk.embeddings or ()) for chunk in chunks)
         if not given or (request.inputs and given != len(request.inputs)):
             raise ProviderBadResponse(f"the provider gave {given} vectors for {len(request.inputs)} texts")
@@ -135,7 +154,9 @@ class OpenAiApi:
         used: list[Usage | None] = []
         for place, request in enumerate(requests):
             exchange = openai_exchange(call, request)
-            chunks = await run(call.calls.way, exchange)
+            with PassingLimits(exchange, self._view):
+                chunks = await run(call.calls.way, exchange)
+            name_dropped(exchange, self._view, dropped, CALLED)
             choices += completion.choices(place, request.messages[0].text(), chunks)
             used.append(exchange.usage)
         await call.respond(exchange, completion.whole(choices, model_of(exchange), _sum(used)))
@@ -147,7 +168,9 @@ class OpenAiApi:
             prompt = request.messages[0].text()
             with KeepAlive(call, exchange) as keep_alive:
                 async with Ending(exchange):
-                    reply = await call.calls.way(exchange)
+                    with PassingLimits(exchange, self._view):
+                        reply = await call.calls.way(exchange)
+                    name_dropped(exchange, self._view, dropped, CALLED)
                     await call.start_stream(exchange)
                     async for chunk in reply:
                         data = completion.event(place, prompt, chunk, model_of(exchange))

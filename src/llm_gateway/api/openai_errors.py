@@ -5,6 +5,7 @@ and wait for `retry-after-ms` or `retry-after`.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -39,6 +40,15 @@ _CODES: Final = {
 }
 """OpenAI's code where a failure has none of its own; our type for the others, but for plain mistakes in a request."""
 _PLAIN: Final = frozenset({"invalid_request"})
+
+
+LIMITS: Final = "x-ratelimit-"
+MAX_LIMIT_CHARS: Final = 128
+
+
+def limit_headers(said: Mapping[str, str]) -> dict[str, str]:
+    """`x-ratelimit-*` among the headers of a provider that speaks this wire: they are about whoever pays it, and take the place of ours."""
+    return {name: value for name, value in said.items() if name.startswith(LIMITS) and len(value) <= MAX_LIMIT_CHARS and value.isascii()}
 
 
 def error_object(failure: LLMGatewayError) -> dict[str, str | None]:

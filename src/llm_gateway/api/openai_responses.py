@@ -13,19 +13,22 @@ import msgspec
 from llm_gateway.api.asgi import Handler
 from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
 from llm_gateway.api.credentials import credentials_of
-from llm_gateway.api.dropin import DROPPED, translated
-from llm_gateway.api.openai import openai_exchange
+from llm_gateway.api.dropin import put_dropped, translated
+from llm_gateway.api.openai import PassingLimits, openai_exchange
 from llm_gateway.api.openai_errors import OpenAiDialect, error_object
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import ClientClosedRequest, InvalidRequest, LLMGatewayError
 from llm_gateway.core.exchange import Caller, Credentials, Exchange
 from llm_gateway.core.ids import ulid
-from llm_gateway.core.types import Json, JsonObject
+from llm_gateway.core.routing import Target
+from llm_gateway.core.types import Json, JsonObject, Request
 from llm_gateway.protocols.openai_responses_egress import ResponseWriter
 from llm_gateway.protocols.openai_responses_ingress import ResponsesBody, item_owner, left_out, read_body, responses_request, sealed
 from llm_gateway.stores.responses import ResponseStore, Stored
 
 PATH: Final = "/v1/responses"
+_CALLED: Final = {"end_user": "user", "reasoning_effort": "reasoning"}
+"""What fields of a request are called here."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -35,6 +38,8 @@ class ResponsesView(Protocol):
     @property
     def responses(self) -> ResponseStore: ...
     def identify(self, credentials: Credentials) -> Caller: ...
+    def protocol_of(self, provider: str) -> str: ...
+    def untold(self, target: Target, request: Request) -> frozenset[str]: ...
 
 
 class _Turn(msgspec.Struct, frozen=True):
@@ -61,26 +66,33 @@ class ResponsesApi:
     async def _respond(self, call: Call) -> None:
         body = await call.json_object()
         turn = await self._turn(call, body)
-        names = [name.encode("ascii", "replace").decode() for name in left_out(body) if name.isprintable()]
-        if names:
-            turn.exchange.headers[DROPPED] = ", ".join(names)
+        put_dropped(turn.exchange, left_out(body))
         if turn.said.stream:
             await self._stream(call, turn)
             return
         writer, exchange = turn.writer, turn.exchange
-        for chunk in await run(call.calls.way, exchange):
+        with PassingLimits(exchange, self._view):
+            chunks = await run(call.calls.way, exchange)
+        self._name_dropped(exchange)
+        for chunk in chunks:
             writer.feed(chunk)
         writer.close()
         document = writer.document(writer.status, exchange.usage)
         await self._keep(turn)
         await call.respond(exchange, _encode(document))
 
+    def _name_dropped(self, exchange: Exchange) -> None:
+        if exchange.chosen is not None:
+            put_dropped(exchange, (_CALLED.get(name, name) for name in self._view.untold(exchange.chosen.target, exchange.request)))
+
     async def _stream(self, call: Call, turn: _Turn) -> None:
         writer, exchange = turn.writer, turn.exchange
         try:
             with KeepAlive(call, exchange) as keep_alive:
                 async with Ending(exchange):
-                    reply = await call.calls.way(exchange)
+                    with PassingLimits(exchange, self._view):
+                        reply = await call.calls.way(exchange)
+                    self._name_dropped(exchange)
                     await call.start_stream(exchange)
                     await call.write(writer.begin())
                     async for chunk in reply:

@@ -7,6 +7,7 @@ import msgspec
 from llm_gateway.api.admin import KeyBody
 from llm_gateway.api.budgets import BudgetChange, BudgetLimitBody
 from llm_gateway.api.cache import CacheClearBody
+from llm_gateway.api.integrations import WorkflowBody
 from llm_gateway.api.native_schema import ChatBody, EmbeddingsBody, QueryBody
 
 _JSON = "application/json"
@@ -58,6 +59,24 @@ _ANSWER: dict[str, Any] = {
     },
 }
 _CHAT_ANSWER: dict[str, Any] = {"type": "object", "properties": _ANSWER["properties"] | {"conversation_id": {"type": "string"}}}
+_ENRICHED_ANSWER: dict[str, Any] = {
+    "type": "object",
+    "properties": _CHAT_ANSWER["properties"]
+    | {
+        "integrations": {
+            "type": "object",
+            "description": "Which services took part, what each contributed, how long it took, and what the answer does without.",
+            "properties": {
+                "used": {"type": "array", "items": {"type": "string"}},
+                "degraded": {"type": "array", "items": {"type": "object"}},
+                "skipped": {"type": "array", "items": {"type": "object"}},
+                "contributions": {"type": "array", "items": {"type": "object"}},
+                "took": {"type": "number", "description": "Seconds."},
+            },
+        },
+        "workflow": {"type": "object", "description": "The run, for `/workflow-query`."},
+    },
+}
 _VECTOR: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
 _EMBEDDINGS_ANSWER: dict[str, Any] = {
     "type": "object",
@@ -75,6 +94,9 @@ _CALLS: tuple[tuple[str, str, type[msgspec.Struct], dict[str, Any] | None], ...]
     ("/chat", "Ask within a conversation that the gateway remembers", ChatBody, _CHAT_ANSWER),
     ("/stream", "Ask and read the answer as server-sent events", QueryBody, None),
     ("/embeddings", "Vectors for texts", EmbeddingsBody, _EMBEDDINGS_ANSWER),
+    ("/enhanced-query", "Ask with what the integrated services know: meaning, documents, memory, prompts", ChatBody, _ENRICHED_ANSWER),
+    ("/contextual-query", "Ask with the conversation and the documents that fit `context.search_terms`", ChatBody, _ENRICHED_ANSWER),
+    ("/workflow-query", "Run a workflow (X-Workflow-Type) and answer from its results", WorkflowBody, _ENRICHED_ANSWER),
 )
 
 _OPENAI = "https://platform.openai.com/docs/api-reference"
@@ -107,12 +129,28 @@ _DROP_INS: tuple[tuple[str, str, str, str, str], ...] = (
 """Endpoints of other APIs, whose own references describe their bodies: method, path, summary, tag, reference."""
 
 
+_SERVICE_PATH = "/integrations/{service}/{operation}"
+_SERVICE_OPERATION: dict[str, Any] = {
+    "summary": "One operation of an integrated service: GET /integrations has the schema of each",
+    "tags": ["integrated services"],
+    "parameters": [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in ("service", "operation")
+    ],
+    "requestBody": {"required": False, "content": {_JSON: {"schema": {"type": "object"}}}},
+    "responses": {
+        "200": {"description": "The result, and which way it came.", "content": {_JSON: {"schema": {"type": "object"}}}},
+        "default": {"description": "Any failure.", "content": {_JSON: {"schema": {"$ref": "#/components/schemas/ErrorDocument"}}}},
+    },
+}
+
+
 def with_model_calls(openapi: dict[str, Any]) -> dict[str, Any]:
     """FastAPI's document with the model calls added."""
     _, components = msgspec.json.schema_components(
         [*(call[2] for call in _CALLS), KeyBody, BudgetLimitBody, BudgetChange, CacheClearBody], ref_template="#/components/schemas/{name}"
     )
     paths = {path: {"post": _operation(summary, body, answer)} for path, summary, body, answer in _CALLS}
+    paths[_SERVICE_PATH] = {"post": _SERVICE_OPERATION}
     for method, path, summary, tag, reference in _DROP_INS:
         paths.setdefault(path, {})[method] = _drop_in(method, path, summary, tag, reference)
     schemas = openapi.get("components", {}).get("schemas", {})

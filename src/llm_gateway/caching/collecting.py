@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from llm_gateway.core.types import ChatRequest, Chunk, FinishReason, Request, Thinking, ToolCallDelta
+from llm_gateway.core.types import ChatRequest, Chunk, FinishReason, Passthrough, Request, Thinking, ToolCallDelta
 
 _WORDS: Final = re.compile(r"\S+\s*|\s+")
 GOOD_ENDS: Final = frozenset({FinishReason.STOP, FinishReason.TOOL_CALLS})
@@ -107,6 +107,8 @@ class _Run:
 
 def is_whole(request: Request, chunks: Iterable[Chunk]) -> bool:
     """Whether these chunks are a complete and good answer: every choice came to an end of its own, every text got its vector."""
+    if isinstance(request, Passthrough):
+        return False
     if not isinstance(request, ChatRequest):
         return sum([len(chunk.embeddings or ()) for chunk in chunks]) == len(request.inputs)
     ends: dict[int, FinishReason] = {}

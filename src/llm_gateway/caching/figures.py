@@ -22,9 +22,9 @@ class Tally(msgspec.Struct, gc=False):
     saved_usd: float = 0.0
     unpriced_hits: int = 0
 
-    def hit(self, usage: Usage | None, cost_usd: float | None) -> None:
+    def hit(self, tokens: int, cost_usd: float | None) -> None:
         self.hits += 1
-        self.saved_tokens += usage.total_tokens if usage is not None else 0
+        self.saved_tokens += tokens
         if cost_usd is None:
             self.unpriced_hits += 1
         else:
@@ -54,14 +54,19 @@ class Figures:
         self.corrupt = 0
         self.shared_answers = 0
         """Hits that waited for an identical request instead of reading an entry."""
+        self.semantic_hits = 0
+        """Hits by another wording; they are among all hits."""
         self._callers: OrderedDict[str, _Caller] = OrderedDict()
         self._models: dict[str, Tally] = {}
 
     def hit(self, caller: str, target: str, usage: Usage | None, cost_usd: float | None) -> None:
         """An answer that did not have to be made. `target` is `provider/model`."""
         of = self._of(caller)
-        for tally in (self.total, of.total, _model(of.by_model, target), _model(self._models, target)):
-            tally.hit(usage, cost_usd)
+        tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
+        self.total.hit(tokens, cost_usd)
+        of.total.hit(tokens, cost_usd)
+        _model(of.by_model, target).hit(tokens, cost_usd)
+        _model(self._models, target).hit(tokens, cost_usd)
 
     def miss(self, caller: str) -> None:
         """An answer that had to be made."""

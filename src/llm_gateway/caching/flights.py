@@ -6,7 +6,7 @@ answer anew; a failure is everybody's who waited for it, and nobody's afterwards
 
 import asyncio
 import copy
-from typing import Final
+from typing import Final, NamedTuple
 
 from llm_gateway.core.errors import ClientClosedRequest, LLMGatewayError
 
@@ -16,7 +16,16 @@ class Abandoned:
 
 
 ABANDONED: Final = Abandoned()
-Outcome = bytes | LLMGatewayError | Abandoned
+
+
+class Resembling(NamedTuple):
+    """The answer to another wording of the question, and how similar that is (cosine)."""
+
+    content: bytes
+    similarity: float
+
+
+Outcome = bytes | Resembling | LLMGatewayError | Abandoned
 
 
 class Flight:

@@ -17,12 +17,14 @@ import msgspec
 from llm_gateway.core.clearance import Clearance
 from llm_gateway.core.routing import Destination, Target
 from llm_gateway.core.types import (
+    PASSTHROUGH,
     Document,
     EmbeddingRequest,
     Image,
     Json,
     Native,
     Part,
+    Passthrough,
     Request,
     ResponseFormat,
     Text,
@@ -55,13 +57,22 @@ class Keys:
         self._configuration = configuration
         self._secret = hashlib.blake2b(secret).digest() if secret else b""
         self._states: dict[_Circumstances, Any] = {}
+        self._last: _Circumstances = ("", "", frozenset(), None)
+        self._last_state: Any = self._begin(self._last)
+        """The circumstances of the last name, which are mostly those of the next."""
 
     def name(self, request: Request, meant: Target, clearance: Clearance, owner: str, strategy: str) -> str:
         """`<owner>_<digest>`. `meant` is what the request's provider and model mean, "" where they leave it open."""
-        circumstances = (strategy, clearance.policy_version, clearance.eligible, clearance.granted.models)
-        state = self._states.get(circumstances)
-        if state is None:
-            state = self._begin(circumstances)
+        eligible, models, version = clearance.eligible, clearance.granted.models, clearance.policy_version
+        last = self._last
+        if eligible is last[2] and models is last[3] and version == last[1] and strategy == last[0]:
+            state = self._last_state
+        else:
+            circumstances = self._last = (strategy, version, eligible, models)
+            state = self._states.get(circumstances)
+            if state is None:
+                state = self._begin(circumstances)
+            self._last_state = state
         digest = state.copy()
         digest.update(_encode((owner, meant.provider, meant.model, canonical(request))))
         return f"{owner}_{digest.hexdigest()}"
@@ -84,6 +95,8 @@ def canonical(request: Request) -> tuple[Any, ...]:
     """
     if isinstance(request, EmbeddingRequest):
         return ("embeddings", request.inputs, request.dimensions, _native(request.native))
+    if isinstance(request, Passthrough):
+        return (PASSTHROUGH, *msgspec.structs.astuple(request))
     return (
         "chat",
         [

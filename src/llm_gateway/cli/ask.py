@@ -1,26 +1,23 @@
-"""Commands that talk to a running gateway."""
+"""`llm-gateway ask`, `chat` and `route`: model calls, and what would become of one."""
 
 import json
 import sys
-from typing import Any, NamedTuple
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from llm_gateway_client import GatewayClient
+from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 
+app = typer.Typer()
 _out = Console()
 _notes = Console(stderr=True)
 
-
-class Gateway(NamedTuple):
-    """Where the gateway is, and the key to show it."""
-
-    url: str
-    api_key: str | None
-
-    def client(self) -> GatewayClient:
-        return GatewayClient(self.url, api_key=self.api_key)
+ProviderName = Annotated[str | None, typer.Option("--provider", "-p", help="Ask this provider (the security policy still rules).")]
+ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Ask this model, or provider/model.")]
+User = Annotated[str | None, typer.Option("--user", "-u", help="The user to count the call against.")]
+Prompt = Annotated[str | None, typer.Argument(help="What to ask; read from standard input when absent or `-`.")]
 
 
 def prompt_of(argument: str | None) -> str:
@@ -32,13 +29,26 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def ask(prompt: str, fields: dict[str, Any], gateway: Gateway, *, as_json: bool) -> None:
-    """Ask and print."""
-    with gateway.client() as client:
+@app.command()
+def ask(
+    prompt: Prompt = None,
+    provider: ProviderName = None,
+    model: ModelName = None,
+    user: User = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer, in tokens.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, max=2, help="Randomness of the answer.")] = None,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask one question; the answer streams, then provider, cost and time follow."""
+    asked = prompt_of(prompt)
+    fields = {"provider": provider, "model": model, "user_id": user, "max_tokens": max_tokens, "temperature": temperature}
+    with Gateway(url, api_key).client() as client:
         if as_json:
-            sys.stdout.write(json.dumps(client.query(prompt, **_given(fields)).raw, indent=2, ensure_ascii=False) + "\n")
+            print_json(client.query(asked, **_given(fields)).raw)
             return
-        for frame in client.stream(prompt, **_given(fields)):
+        for frame in client.stream(asked, **_given(fields)):
             sys.stdout.write(frame.chunk)
             sys.stdout.flush()
             if frame.finished:
@@ -46,9 +56,18 @@ def ask(prompt: str, fields: dict[str, Any], gateway: Gateway, *, as_json: bool)
                 _notes.print(_summary(frame.raw), style="dim", highlight=False)
 
 
-def chat(conversation: str | None, fields: dict[str, Any], gateway: Gateway) -> None:
-    """Read prompts until the end of input, answer each within one conversation."""
-    with gateway.client() as client:
+@app.command()
+def chat(
+    conversation: Annotated[str | None, typer.Option("--conversation", help="Go on with this conversation.")] = None,
+    provider: ProviderName = None,
+    model: ModelName = None,
+    user: User = None,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+) -> None:
+    """Talk in turns; the gateway remembers. End with Ctrl-D."""
+    fields = {"provider": provider, "model": model, "user_id": user}
+    with Gateway(url, api_key).client() as client:
         while True:
             try:
                 prompt = _notes.input("[bold]you[/bold] ") if sys.stdin.isatty() else input()
@@ -77,12 +96,21 @@ def _summary(answer: dict[str, Any]) -> str:
     return "  ".join(parts)
 
 
-def route(prompt: str, fields: dict[str, Any], gateway: Gateway, *, as_json: bool) -> None:
-    """Explain a routing decision."""
-    with gateway.client() as client:
-        answer = client.call("POST", "/route/explain", json.dumps(_given({"prompt": prompt} | fields)).encode())
+@app.command()
+def route(
+    prompt: Prompt = None,
+    provider: ProviderName = None,
+    model: ModelName = None,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain where a prompt would go and why, without sending it."""
+    asked = _given({"prompt": prompt_of(prompt), "provider": provider, "model": model})
+    with Gateway(url, api_key).client() as client:
+        answer = client.call("POST", "/route/explain", json.dumps(asked).encode())
     if as_json:
-        sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+        print_json(answer)
         return
     sensitivity = answer["sensitivity"]
     verdict = "sensitive" if sensitivity["sensitive"] else "not sensitive"

@@ -1,30 +1,25 @@
 """`llm-gateway cache`: what a running gateway's cache holds, and clearing it."""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from llm_gateway_client import DEFAULT_URL, GatewayClient
+from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 
 app = typer.Typer(name="cache", help="The response cache of a running gateway.", no_args_is_help=True)
 _out = Console()
-
-Url = Annotated[str, typer.Option("--url", envvar="LLM_GATEWAY_URL", help="The gateway to talk to.")]
-Key = Annotated[str | None, typer.Option("--api-key", envvar="LLM_GATEWAY_API_KEY", help="A key of that gateway, or its admin token.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the raw JSON.")]
 
 
 @app.command()
 def status(url: Url = DEFAULT_URL, api_key: Key = None, as_json: AsJson = False) -> None:
     """Show what the cache holds and what it has saved."""
-    with GatewayClient(url, api_key=api_key) as client:
+    with Gateway(url, api_key).client() as client:
         found = client.call("GET", "/cache/status")
     if as_json:
-        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        print_json(found)
         return
     _out.print(
         f"{found['status']}: {found['total_entries']} entries, {found['total_size_mb']:.2f} MB in {found['store']}; "
@@ -56,9 +51,9 @@ def clear(
 ) -> None:
     """Clear cached answers."""
     asked = {name: value for name, value in (("pattern", pattern), ("user_id", user)) if value is not None}
-    with GatewayClient(url, api_key=api_key) as client:
+    with Gateway(url, api_key).client() as client:
         done = client.call("POST", "/cache/clear", json.dumps(asked).encode(), {"content-type": "application/json"})
     if as_json:
-        sys.stdout.write(json.dumps(done, indent=2) + "\n")
+        print_json(done)
         return
     _out.print(f"{done['entries_cleared']} entries cleared", markup=False, highlight=False)

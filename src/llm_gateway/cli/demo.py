@@ -5,20 +5,26 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from llm_gateway.cli.serve import serve
+import typer
+
+from llm_gateway.cli.serve import Host, Port, run_gateway
 from llm_gateway.core.errors import ConfigurationError
+from llm_gateway.identity.admin_token import FILE_NAME
 from llm_gateway.simulator import ConfigurationError as SimulatorConfigurationError
 from llm_gateway.simulator import Kind, SimulatorConfig, load_scenario, simulator_process
 from llm_gateway.simulator.config import latency_of
 
+app = typer.Typer()
 PROVIDERS: Final[tuple[Kind, ...]] = ("ollama", "openai", "anthropic", "bedrock", "grok")
 DEFAULT_PORT = 5055
 _GREETING = """
 LLM Gateway, with five simulated providers (every answer says that it is simulated).
 
-  open   {url}/docs
+  open   {url}/dashboard     what it does, live; and a playground
+         {url}/docs          every endpoint, with a line to paste
+         admin token, for keys and budgets: {token}
 
   curl -X POST "{url}/query" -H "Content-Type: application/json" \\
     -d '{{"prompt": "Explain quantum computing in simple terms", "temperature": 0.7, "max_tokens": 500}}'
@@ -35,6 +41,15 @@ LLM Gateway, with five simulated providers (every answer says that it is simulat
 
   curl "{url}/providers"
 
+  # a tour of the integrated services: keep a document, ask with all that is known, see who took part ("integrations")
+  curl -X POST "{url}/documents?user_id=developer123&filename=auth.md" -H "Content-Type: text/markdown" \\
+    --data-binary "An authentication error means that the token has expired: renew it with POST /renew."
+  curl -X POST "{url}/enhanced-query" -H "Content-Type: application/json" \\
+    -d '{{"prompt": "Explain this authentication error", "user_id": "developer123"}}'
+  curl -N -X POST "{url}/workflow-query" -H "X-Workflow-Type: research" -H "Accept: text/event-stream" \\
+    -H "Content-Type: application/json" -d '{{"prompt": "What does an authentication error mean?", "user_id": "developer123"}}'
+  curl "{url}/services/status"
+
   # what the simulated openai saw, byte for byte; stop it, and ask again to see the fallback
   curl "{control}/log?kind=openai"
   curl -X POST "{control}/stop/openai"
@@ -44,16 +59,17 @@ Ctrl-C ends it.
 """
 
 
-def demo(host: str | None, port: int | None) -> None:
-    """Run simulator and gateway until Ctrl-C."""
+@app.command()
+def demo(host: Host = None, port: Port = None) -> None:
+    """Run the gateway with five simulated providers: no keys, no network, everything can be tried."""
     host, port = host or "127.0.0.1", port if port is not None else DEFAULT_PORT
     _must_be_free(host, port)
     config = SimulatorConfig(latency=latency_of("lifelike"))
     with simulator_process(config) as simulator, tempfile.TemporaryDirectory(prefix="llm-gateway-demo-") as folder:
         url = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0'} else host}:{port}"  # noqa: S104 - compared, not bound
-        greeting = _GREETING.format(url=url, control=simulator.control_url)
+        greeting = _GREETING.format(url=url, control=simulator.control_url, token=Path(folder) / FILE_NAME)
         flags = {"host": host, "port": port, "data_dir": folder, "log_level": "warning"}
-        serve(None, flags, environ_of(simulator.urls), greeting)
+        run_gateway(None, flags, environ_of(simulator.urls), greeting)
 
 
 def environ_of(urls: Mapping[Kind, str]) -> dict[str, str]:
@@ -62,8 +78,12 @@ def environ_of(urls: Mapping[Kind, str]) -> dict[str, str]:
     return environ | {f"{kind.upper()}_API_KEY": "simulated" for kind in ("openai", "anthropic", "grok")}
 
 
-def simulate(host: str, scenario: Path | None) -> None:
-    """Run the simulated upstreams until Ctrl-C and print their addresses."""
+@app.command()
+def simulate(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    scenario: Annotated[Path | None, typer.Option(help="JSON or YAML file with latency and faults.")] = None,
+) -> None:
+    """Run only the simulated upstreams and print their addresses."""
     config = SimulatorConfig(host=host, latency=latency_of("lifelike"))
     try:
         with simulator_process(config.with_scenario(load_scenario(scenario)) if scenario else config) as simulator:

@@ -5,61 +5,23 @@ import re
 import sys
 from datetime import UTC, datetime
 from os import urandom
-from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from llm_gateway.core.errors import ConfigurationError
-from llm_gateway.identity.admin_token import FILE_NAME
+from llm_gateway.cli.talking import DATA_FOLDER, DEFAULT_URL, AdminToken, AsJson, DataFolder, Url, admin, print_json
 from llm_gateway.identity.keys import fingerprint, new_key
-from llm_gateway_client import DEFAULT_URL, GatewayClient
 
 app = typer.Typer(name="keys", help="Make, list and revoke API keys.", no_args_is_help=True)
-
-Url = Annotated[str, typer.Option("--url", envvar="LLM_GATEWAY_URL", help="The gateway to talk to.")]
-Token = Annotated[str | None, typer.Option("--admin-token", envvar="ADMIN_TOKEN", help="Its admin token.")]
-Folder = Annotated[
-    Path, typer.Option("--data-dir", envvar="LLM_GATEWAY_DATA_DIR", help="Its data folder, where the token is read when none is given.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the raw JSON.")]
 
 _out = Console()
 _notes = Console(stderr=True)
 _PAGE: Final = 1000
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"(\d+)([smhdw])")
-
-
-class Gateway(NamedTuple):
-    """Where the gateway is, and what proves to it that an administrator speaks."""
-
-    url: str
-    admin_token: str | None
-    data_dir: Path
-
-    def client(self) -> GatewayClient:
-        return GatewayClient(self.url, api_key=token_of(self.admin_token, self.data_dir))
-
-
-def token_of(given: str | None, data_dir: Path) -> str:
-    """The admin token: as given, else as the gateway left it in its data folder.
-
-    Raises:
-        ConfigurationError: there is neither.
-    """
-    if given:
-        return given
-    path = data_dir / FILE_NAME
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as failure:
-        raise ConfigurationError(
-            f"no admin token: give --admin-token or ADMIN_TOKEN, or the gateway's data folder with --data-dir ({path}: {failure.strerror})"
-        ) from None
 
 
 def seconds_of(text: str) -> int:
@@ -85,8 +47,8 @@ def create(
     budget_period: Annotated[str, typer.Option(help="day or month.")] = "month",
     expires_in: Annotated[str | None, typer.Option(help="When it ends, like 90d, 12h or 30m; default: never.")] = None,
     url: Url = DEFAULT_URL,
-    admin_token: Token = None,
-    data_dir: Folder = Path("data"),
+    admin_token: AdminToken = None,
+    data_dir: DataFolder = DATA_FOLDER,
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it, this once, alone on standard output."""
@@ -100,10 +62,10 @@ def create(
         "expires_in_s": seconds_of(expires_in) if expires_in is not None else None,
     }
     body = json.dumps({field: value for field, value in asked.items() if value is not None}).encode()
-    with Gateway(url, admin_token, data_dir).client() as client:
+    with admin(url, admin_token, data_dir).client() as client:
         made = client.call("POST", "/admin/keys", body)
     if as_json:
-        _print_json(made)
+        print_json(made)
         return
     sys.stdout.write(made["key"] + "\n")
     note = f"{made['id']} of {made['owner']}, {_until(made['expires'])}. Keep it now: it cannot be shown again."
@@ -114,21 +76,21 @@ def create(
 def listed(
     owner: Annotated[str | None, typer.Option(help="Only the keys of this owner.")] = None,
     url: Url = DEFAULT_URL,
-    admin_token: Token = None,
-    data_dir: Folder = Path("data"),
+    admin_token: AdminToken = None,
+    data_dir: DataFolder = DATA_FOLDER,
     as_json: AsJson = False,
 ) -> None:
     """List keys, revoked ones too."""
     found: list[dict[str, Any]] = []
     query: dict[str, str | int] = {"limit": _PAGE} | ({"owner": owner} if owner is not None else {})
-    with Gateway(url, admin_token, data_dir).client() as client:
+    with admin(url, admin_token, data_dir).client() as client:
         after: str | None = ""
         while after is not None:
             page = client.call("GET", "/admin/keys?" + urlencode(query | {"after": after}))
             found += page["keys"]
             after = page["next"]
     if as_json:
-        _print_json({"keys": found})
+        print_json({"keys": found})
         return
     table = Table("id", "name", "begins", "owner", "tier", "may use", "budget", "status", "last used")
     for key in found:
@@ -145,15 +107,15 @@ def listed(
 def revoke(
     key_id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.")],
     url: Url = DEFAULT_URL,
-    admin_token: Token = None,
-    data_dir: Folder = Path("data"),
+    admin_token: AdminToken = None,
+    data_dir: DataFolder = DATA_FOLDER,
     as_json: AsJson = False,
 ) -> None:
     """Take a key back, for good: at once on the gateway asked, within seconds on others that share its database."""
-    with Gateway(url, admin_token, data_dir).client() as client:
+    with admin(url, admin_token, data_dir).client() as client:
         key = client.call("DELETE", f"/admin/keys/{quote(key_id, safe='')}")
     if as_json:
-        _print_json(key)
+        print_json(key)
         return
     _notes.print(f"{key['id']} ({key['name']} of {key['owner']}) is revoked.", style="dim", markup=False, highlight=False)
 
@@ -164,10 +126,6 @@ def new() -> None:
     key = new_key(urandom)
     sys.stdout.write(key + "\n")
     _notes.print(f"auth.keys.<name>.key_sha256: {fingerprint(key).hex()}", style="dim", markup=False, highlight=False)
-
-
-def _print_json(document: object) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def _until(expires_s: float | None) -> str:

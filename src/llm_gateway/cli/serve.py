@@ -1,26 +1,39 @@
-"""`serve` and `check`."""
+"""`llm-gateway serve`: the gateway itself. Nothing is imported here that a server does not need."""
 
-import json
-import logging
+import asyncio
 import os
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import structlog
-from rich.console import Console
-from rich.table import Table
+import typer
 
 from llm_gateway.app import App
-from llm_gateway.configuration import Loaded, explain, load
+from llm_gateway.configuration import Loaded, load
+from llm_gateway.core.errors import ConfigurationError
 from llm_gateway.gateway import Upstream, upstream
+from llm_gateway.logs import configure_logs, hide, secrets_of
 from llm_gateway.server import server
+from llm_gateway.supervisor import Lifeline, Supervisor, listen
 
-_out = Console()
-_LIBRARY_FORMAT = '{"level":"%(levelname)s","logger":"%(name)s","event":"%(message)s"}'
+app = typer.Typer()
+
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file (else LLM_GATEWAY_CONFIG, else defaults).")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; more than one needs Redis.")]
 
 
-def serve(config: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] | None = None, greeting: str = "") -> None:
+@app.command()
+def serve(config: Config = None, host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """Run the gateway on the providers that the configuration and the environment name."""
+    run_gateway(config, {"server.host": host, "server.port": port, "server.workers": workers})
+
+
+def run_gateway(config: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] | None = None, greeting: str = "") -> None:
     """Run until SIGTERM or Ctrl-C. `flags` are settings from the command line, `environ` stands in for the process's own."""
     environ = os.environ if environ is None else environ
 
@@ -28,6 +41,7 @@ def serve(config: Path | None, flags: Mapping[str, object], environ: Mapping[str
         return load(config, environ, flags)
 
     loaded = read()
+    hide(secrets_of(loaded.settings))
     configure_logs(loaded.settings.server.log_level)
     log = structlog.get_logger("llm_gateway")
     for warning in loaded.warnings:
@@ -38,7 +52,44 @@ def serve(config: Path | None, flags: Mapping[str, object], environ: Mapping[str
     if greeting:
         sys.stdout.write(greeting)
         sys.stdout.flush()
-    server(App(loaded, read), loaded.settings.server).run()
+    if loaded.settings.server.workers > 1:
+        code = _run_workers(loaded, read)
+    else:
+        running = server(App(loaded, read), loaded.settings.server)
+        running.run()
+        code = int(not running.started)
+    if code:
+        raise typer.Exit(code)
+
+
+def _run_workers(loaded: Loaded, read: Callable[[], Loaded]) -> int:
+    """Serve with several processes."""
+    settings = loaded.settings.server
+    try:
+        listening = listen(settings.host, settings.port)
+    except OSError as failure:
+        raise ConfigurationError(f"{settings.host}:{settings.port} cannot be listened on ({failure.strerror})") from None
+
+    def work(number: int, sockets: socket.socket, lifeline: Lifeline) -> None:
+        structlog.contextvars.bind_contextvars(worker=number)
+        app = App(loaded, read)
+        running = server(app, settings)
+
+        def orphaned() -> None:
+            asyncio.get_running_loop().remove_reader(lifeline.fileno())
+            running.should_exit = True
+
+        def started() -> None:
+            asyncio.get_running_loop().add_reader(lifeline.fileno(), orphaned)
+            lifeline.ready()
+
+        app.on_started = started
+        running.run(sockets=[sockets])
+        if not running.started:
+            sys.exit(1)
+
+    structlog.get_logger("llm_gateway").info("workers are started", workers=settings.workers, port=listening.getsockname()[1])
+    return Supervisor(settings.workers, listening, work, drain_s=settings.drain_s).run()
 
 
 def opening_lines(loaded: Loaded, upstreams: list[Upstream]) -> list[tuple[bool, str]]:
@@ -52,49 +103,3 @@ def opening_lines(loaded: Loaded, upstreams: list[Upstream]) -> list[tuple[bool,
         where = f"{found.settings.model} at {found.destination.origin}"
         lines.append((False, f"provider {found.name}: {where}, {found.destination.security_level} security"))
     return lines
-
-
-def check(config: Path | None, *, as_json: bool) -> None:
-    """Print the configuration in force."""
-    loaded = load(config, os.environ, {})
-    rows = explain(loaded)
-    if as_json:
-        document = {row.path: {"value": row.value, "origin": row.origin} for row in rows}
-        sys.stdout.write(json.dumps({"settings": document, "warnings": loaded.warnings}, indent=2) + "\n")
-        return
-    table = Table("setting", "value", "from", title="Configuration in force")
-    for row in rows:
-        table.add_row(row.path, str(row.value), row.origin)
-    _out.print(table)
-    for name, settings in loaded.settings.providers.items():
-        found = upstream(name, settings)
-        state = f"configured, {found.destination.security_level} security" if found.provider else f"unconfigured: {found.missing}"
-        _out.print(f"provider {name}: {state}", markup=False, highlight=False)
-    for warning in loaded.warnings:
-        _out.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
-
-
-def configure_logs(level: str) -> None:
-    """JSON lines on standard error; readable ones where a person looks on."""
-    person = sys.stderr.isatty()
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    # Never the values of local variables: they hold prompts and keys.
-    plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if person else structlog.processors.JSONRenderer()
-    )
-    if not person:
-        shared.append(structlog.processors.ExceptionRenderer(plain))
-    structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":"%(message)s"}'
-    )

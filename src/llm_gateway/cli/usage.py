@@ -1,15 +1,15 @@
 """`llm-gateway usage`: what was used and what it cost, from a running gateway."""
 
-import json
-import sys
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from llm_gateway.cli.ask import Gateway
+from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 
+app = typer.Typer()
 _out = Console()
 By = Literal["provider", "model", "caller", "key", "day"]
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -21,13 +21,20 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 
 
-def usage(by: By, since: str, gateway: Gateway, *, as_json: bool) -> None:
-    """Ask for the sums and print them by one dimension."""
-    with gateway.client() as client:
+@app.command()
+def usage(
+    by: Annotated[By, typer.Option(help="What to sum up by.")] = "model",
+    since: Annotated[str, typer.Option(help="From when on: an age like 24h or 7d, a date, or Unix seconds.")] = "7d",
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """What was used and what it cost: a key shows its own tenant's, the admin token everybody's."""
+    with Gateway(url, api_key).client() as client:
         document = client.call("GET", "/metrics/costs?" + urlencode({"since": since}))
         mine = client.call("GET", "/usage?" + urlencode({"since": since, "limit": 1}))
     if as_json:
-        sys.stdout.write(json.dumps(document | {"budgets": mine["budgets"]}, indent=2, ensure_ascii=False) + "\n")
+        print_json(document | {"budgets": mine["budgets"]})
         return
     names = _NAMES[by]
     whose = "everybody" if document["whose"] == "*" else document["whose"]

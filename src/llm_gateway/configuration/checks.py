@@ -38,6 +38,10 @@ def complaints(settings: Settings) -> Iterator[Complaint]:
             yield ("services", name, "url"), text
     yield from _of_storage(settings)
     yield from _of_limits(settings)
+    yield from _of_cache(settings)
+    webhook = settings.alerts.webhook_url.get_secret_value()
+    if webhook and (fault := _webhook_fault(webhook)):
+        yield ("alerts", "webhook_url"), fault
     for index, name in enumerate(settings.security.secure_only_models):
         if name not in settings.providers:
             yield ("security", "secure_only_models", index), _no_provider(name, settings)
@@ -50,6 +54,30 @@ def complaints(settings: Settings) -> Iterator[Complaint]:
         if isinstance(value, SecretStr) and not _VISIBLE.fullmatch(value.get_secret_value()):
             yield path, _NOT_VISIBLE
     yield from _of_auth(settings)
+
+
+def _webhook_fault(url: str) -> str | None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return "not a URL: expected https://host/path"
+    if parts.username is not None or parts.fragment or not _VISIBLE.fullmatch(url):
+        return "has a user name, a fragment or letters beyond ASCII; expected https://host/path"
+    if parts.scheme == "http" and not is_local_url(url):
+        return "plain http leaves this network; expected https"
+    return None
+
+
+def _of_cache(settings: Settings) -> Iterator[Complaint]:
+    semantic = settings.cache.semantic
+    name = semantic.embeddings.provider
+    path: Path = ("cache", "semantic", "embeddings")
+    if name == "offline":
+        if semantic.embeddings.model:
+            yield (*path, "model"), "the offline model is one; expected it to be left out"
+    elif name not in settings.providers:
+        yield (*path, "provider"), f"{_no_provider(name, settings)}, and `offline`"
+    elif not (semantic.embeddings.model or settings.providers[name].embedding_model):
+        yield (*path, "model"), f"missing, and providers.{name} has no embedding_model"
 
 
 def _of_auth(settings: Settings) -> Iterator[Complaint]:

@@ -30,13 +30,14 @@ def kind_of(name: str, settings: ProviderSettings) -> ProviderKind | None:
 def security_level_of(name: str, settings: ProviderSettings) -> SecurityLevel:
     """How far a provider is trusted: what the settings say in so many words, else by kind and address.
 
-    Bedrock is high. Ollama is high where its endpoint is the vendor's default (this machine) or a loopback or private
-    address, by name or literal. Everything else is medium.
+    Bedrock is high. Ollama is high where its endpoint is the vendor's default (this machine), a loopback or private
+    address, by name or literal, or declared `local`, which the transport holds it to. Everything else is medium.
     """
     if settings.security_level is not None:
         return settings.security_level
     kind = kind_of(name, settings)
-    trusted = kind == "bedrock" or (kind == "ollama" and (not settings.endpoint or is_local_url(settings.endpoint)))
+    is_near = settings.local if settings.local is not None else not settings.endpoint or is_local_url(settings.endpoint)
+    trusted = kind == "bedrock" or (kind == "ollama" and is_near)
     return SecurityLevel.HIGH if trusted else SecurityLevel.MEDIUM
 
 

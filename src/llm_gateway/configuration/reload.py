@@ -23,10 +23,12 @@ NEEDS_RESTART: Final[tuple[Path, ...]] = (
     ("server", "data_dir"),
     ("storage", "database_url"),
     ("storage", "redis_url"),
+    ("storage", "auto_migrate"),
     ("limits", "max_callers"),
     ("limits", "replicas"),
     ("limits", "store_timeout_s"),
     ("auth", "key_pepper"),
+    ("storage", "encryption_key"),
     ("audit", "key"),
     ("audit", "commit_timeout_s"),
 )

@@ -71,6 +71,8 @@ VARIABLES: Final = (
     ),
     Variable("ADMIN_TOKEN", ("auth", "admin_token")),
     Variable("AUDIT_KEY", ("audit", "key")),
+    Variable("KEY_PEPPER", ("auth", "key_pepper")),
+    Variable("STORAGE_ENCRYPTION_KEY", ("storage", "encryption_key")),
     Variable("DATABASE_URL", ("storage", "database_url")),
     Variable("REDIS_URL", ("storage", "redis_url")),
     Variable("REDIS_HOST", meaning="Host of a Redis without a password, where REDIS_URL is not set."),

@@ -7,6 +7,7 @@ addresses that cloud vendors document.
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 AddressClass = Literal["loopback", "private", "public", "forbidden"]
 
@@ -116,3 +117,12 @@ def is_local_host(host: str) -> bool | None:
     if "." not in name or name.endswith(_LOCAL_SUFFIXES):
         return True
     return None
+
+
+def is_local_origin(origin: str, declared: bool | None) -> bool:
+    """Whether a destination counts as on this machine or network: as its operator says, else as far as its host's name tells.
+
+    The transport holds it to that: to a local one it opens connections to loopback and private addresses only, to any other one to
+    public ones only.
+    """
+    return declared if declared is not None else is_local_host(urlsplit(origin).hostname or "") is True

@@ -6,18 +6,22 @@ what was judged, whichever code path (retry, fallback, embedding, helper call) a
 """
 
 import hashlib
-from typing import Final
+import hmac
+import re
+from typing import Final, Protocol
 
 import msgspec
 
 from llm_gateway.core.errors import Internal
+from llm_gateway.core.notices import EVENT_HEADER, SIGNATURE_HEADER, BudgetNotice, NoticePlace
 from llm_gateway.core.routing import Destination
-from llm_gateway.core.types import Request
-from llm_gateway.core.wire import HttpRequest, Provider
+from llm_gateway.core.types import Passthrough, Request
+from llm_gateway.core.wire import Forwarding, HttpRequest, Provider
 
 _TOKEN: Final = object()
 """Held by this module and `core.seal` alone: without it none of the classes here can be made."""
 
+_TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]")
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
 
@@ -36,6 +40,17 @@ class WireBytes:
             raise Internal("wire bytes are made from a clearance only")
         self.http = http
         self.destination = destination
+
+    def traced(self, traceparent: str) -> "WireBytes":
+        """The same with a `traceparent` header, the one that may be added after the judgement: its form leaves no room for content.
+
+        Raises:
+            Internal: it is not of that form (W3C Trace Context, version 00).
+        """
+        if _TRACEPARENT.fullmatch(traceparent) is None:
+            raise Internal("a traceparent is not of its form")
+        http = msgspec.structs.replace(self.http, headers=(*self.http.headers, ("traceparent", traceparent)))
+        return WireBytes(http, self.destination, _TOKEN)
 
 
 class Granted(msgspec.Struct, frozen=True):
@@ -114,7 +129,8 @@ class Clearance:
 
         Raises:
             Internal: the destination is not eligible, the model is not the caller's to use, the request is not the one
-                that was judged, or the provider encoded for another origin. Each would be a fault of ours; nothing is sent.
+                that was judged, what is passed through belongs to another provider, or the provider encoded for another origin. Each
+                would be a fault of ours; nothing is sent.
         """
         if provider.destination not in self._eligible:
             raise Internal(f"{provider.name} is not cleared for this content")
@@ -122,7 +138,65 @@ class Clearance:
             raise Internal(f"the caller's key does not cover {provider.name}/{model}")
         if digest(request) != self._digest:
             raise Internal("the request changed after it was judged")
-        return WireBytes(_at_origin(provider.encode(request, model, now_s), provider), provider.destination, _TOKEN)
+        http = _forwarded(request, provider) if isinstance(request, Passthrough) else provider.encode(request, model, now_s)
+        return WireBytes(_at_origin(http, provider), provider.destination, _TOKEN)
+
+
+    def service_wire(self, request: Passthrough, service: "ServiceDoor") -> WireBytes:
+        """The bytes that carry one operation to a remote integrated service.
+
+        Raises:
+            Internal: as in `wire`; nothing is sent.
+        """
+        if service.destination not in self._eligible or request.provider != service.destination.provider:
+            raise Internal(f"{service.destination.provider} is not cleared for this content")
+        if digest(request) != self._digest:
+            raise Internal("the request changed after it was judged")
+        return WireBytes(_below_origin(service.forward(request), service.destination), service.destination, _TOKEN)
+
+
+class ServiceDoor(Protocol):
+    """A remote integrated service as a pure translation, like a provider."""
+
+    @property
+    def destination(self) -> Destination: ...
+
+    def forward(self, request: Passthrough) -> HttpRequest:
+        """The operation at the service's base URL, with its key."""
+        ...
+
+    def health(self) -> HttpRequest:
+        """A fixed request that shows whether the service lives."""
+        ...
+
+
+def service_probe_wire(service: ServiceDoor) -> WireBytes:
+    """The bytes of a remote service's fixed health check: they carry nothing of any request."""
+    return WireBytes(_below_origin(service.health(), service.destination), service.destination, _TOKEN)
+
+
+def _forwarded(request: Passthrough, provider: Provider) -> HttpRequest:
+    if request.provider != provider.name or not isinstance(provider, Forwarding):
+        raise Internal(f"{provider.name} is not where this operation belongs")
+    return provider.forward(request)
+
+
+def notice_wire(notice: BudgetNotice, place: NoticePlace, now_s: float) -> WireBytes:
+    """The bytes that carry one of the gateway's own notices to the address that the configuration names: no request has a part in them.
+
+    Raises:
+        Internal: it is not one of the closed set of notices.
+    """
+    if type(notice) is not BudgetNotice:
+        raise Internal("only the gateway's own notices are told")
+    body = msgspec.json.encode(notice)
+    headers = [("content-type", "application/json"), (EVENT_HEADER, notice.id)]
+    if place.secret:
+        seconds = int(now_s)
+        signature = hmac.new(place.secret, b"%d.%b" % (seconds, body), hashlib.sha256).hexdigest()
+        headers.append((SIGNATURE_HEADER, f"t={seconds},v1={signature}"))
+    http = HttpRequest("POST", place.url, tuple(headers), body)
+    return WireBytes(_below_origin(http, place.destination), place.destination, _TOKEN)
 
 
 def probe_wire(provider: Provider) -> WireBytes | None:
@@ -132,7 +206,11 @@ def probe_wire(provider: Provider) -> WireBytes | None:
 
 
 def _at_origin(http: HttpRequest, provider: Provider) -> HttpRequest:
-    origin = provider.destination.origin
+    return _below_origin(http, provider.destination)
+
+
+def _below_origin(http: HttpRequest, destination: Destination) -> HttpRequest:
+    origin = destination.origin
     if not (http.url == origin or http.url.startswith(origin + "/")):
-        raise Internal(f"{provider.name} encoded a request for another origin than its own")
+        raise Internal(f"{destination.provider} encoded a request for another origin than its own")
     return http

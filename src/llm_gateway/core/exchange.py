@@ -11,6 +11,7 @@ from llm_gateway.core.clearance import Clearance
 from llm_gateway.core.errors import ClientClosedRequest, Internal, LLMGatewayError
 from llm_gateway.core.findings import Sensitivity
 from llm_gateway.core.routing import Attempt, Candidate, Decision
+from llm_gateway.core.spans import CallTrace
 from llm_gateway.core.types import Chunk, FinishReason, Request, SecurityLevel, Usage
 
 End = Callable[[], Awaitable[None]]
@@ -53,8 +54,8 @@ class Exchange:
     __slots__ = (
         "_ends", "attempts", "cache_state", "caller", "chosen", "clearance", "conversation_id", "correlation_id",
         "cost_usd", "credentials", "deadline_s", "decision", "failure", "finish_reason", "force_refresh", "headers",
-        "ingress", "minimum_level", "received_s", "request", "sensitivity", "strategy", "tainted", "upstream_headers",
-        "upstream_s", "usage",
+        "ingress", "minimum_level", "queued_s", "received_s", "request", "sensitivity", "similarity", "strategy", "tainted", "trace",
+        "upstream_headers", "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +85,8 @@ class Exchange:
         """Level that the caller asks for by itself; it can raise what the policy asks, never lower it."""
         self.force_refresh = False
         self.cache_state = "bypass"
+        self.similarity: float | None = None
+        """Cosine of the question and the one whose answer was served (`cache_state` semantic)."""
         self.sensitivity: Sensitivity | None = None
         self.clearance: Clearance | None = None
         self.decision: Decision | None = None
@@ -94,6 +97,10 @@ class Exchange:
         self.finish_reason: FinishReason | None = None
         self.upstream_s = 0.0
         """Seconds spent waiting for upstreams, all attempts together."""
+        self.queued_s = 0.0
+        """Seconds spent waiting for a place at a provider."""
+        self.trace: CallTrace | None = None
+        """What the tracing of this call keeps here; None: it is not traced."""
         self.upstream_headers: Mapping[str, str] = {}
         """Headers (lower-case names) of the last attempt's answer: limits that a caller of the same protocol reads."""
         self.failure: LLMGatewayError | None = None

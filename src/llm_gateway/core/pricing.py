@@ -18,7 +18,7 @@ from genai_prices.types import TieredPrices
 
 from llm_gateway.core.models import find_model, vendor_of
 from llm_gateway.core.settings import ModelPrice, ProviderSettings
-from llm_gateway.core.types import Usage
+from llm_gateway.core.types import PASSTHROUGH, Usage
 
 CATALOGUE_VERSION: Final = f"genai-prices {_catalogue_release}"
 PICO_PER_USD: Final = 10**12
@@ -141,6 +141,8 @@ class PriceBook:
             return None, for_good
         if model in settings.prices:
             return configured_price(settings.prices[model]), for_good
+        if model == PASSTHROUGH:  # pictures, files and batches are not sold by their tokens
+            return None, for_good
         entry = find_model(self._vendors[provider], model)
         if entry is not None:
             price = listed_price(entry.get_prices(datetime.fromtimestamp(now_s, UTC)))

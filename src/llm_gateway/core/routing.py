@@ -2,6 +2,7 @@
 
 import msgspec
 
+from llm_gateway.core.ranking import Option
 from llm_gateway.core.types import SecurityLevel, Usage
 
 
@@ -31,6 +32,8 @@ class Candidate(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     predicted_cost_usd: float | None = None
     predicted_latency_s: float | None = None
+    option: Option | None = None
+    """What the strategy saw of it."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -41,6 +44,21 @@ class Rejection(msgspec.Struct, frozen=True):
     provider: str
     code: str
     reason: str
+    spare: bool = False
+    """Whether it would have been asked all the same, had nobody been better."""
+
+
+class Size(msgspec.Struct, frozen=True, gc=False):
+    """A request as a ranking saw it: tokens (`output_tokens` expected, `max_output_tokens` 0 where the caller left it open), and what a
+    target had to be able to do; `features` are names of `Capabilities` fields."""
+
+    input_tokens: int
+    output_tokens: int
+    max_output_tokens: int
+    embeddings: bool = False
+    stream: bool = False
+    features: tuple[str, ...] = ()
+    own_protocol: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -50,6 +68,10 @@ class Decision(msgspec.Struct, frozen=True):
     ranked: tuple[Candidate, ...]
     rejected: tuple[Rejection, ...]
     reason: str
+    size: Size | None = None
+    """None: nothing was ranked for it (an answer from the cache)."""
+    turn: int = 0
+    """How many decisions were made before it."""
 
 
 class Attempt(msgspec.Struct):
@@ -70,3 +92,7 @@ class Attempt(msgspec.Struct):
     cost_pico_usd: int | None = None
     """What `usage` costs, exactly, in 10^-12 USD; None: no usage, or no known price. `price_source` says whose price it is."""
     price_source: str = ""
+    started_s: float = 0.0
+    """Monotonic seconds at which its bytes were about to leave; 0: they never were."""
+    billed: tuple[Usage, int | None] | None = None
+    """Usage and cost (10^-12 USD; None: no known price) as the ledger counts them; None: it has no row there."""

@@ -89,6 +89,10 @@ class ProviderSettings(_Section):
     cost_per_token: Usd | None = Field(None, description="USD; used where the price catalogue knows no price.")
     prices: dict[str, ModelPrice] = Field({}, description="Prices by model, in USD per million tokens.")
     security_level: SecurityLevel | None = Field(None, description="high, medium or low; default by kind and address.")
+    local: bool | None = Field(
+        None, description="Whether it is on this machine or network: then only loopback and private addresses, else only public ones, are "
+        "connected to; default: told by the endpoint's name.",
+    )  # fmt: skip
     priority: int = Field(0, description="Lower is asked first by the `priority` strategy.")
     quality: float | None = Field(None, ge=0, le=1, description="Quality of the default model in [0, 1]; default by model.")
     context_window: int | None = Field(None, ge=1, description="Tokens of input and output together; default by model.")
@@ -176,6 +180,23 @@ class LimitsSettings(_Section):
     store_timeout_s: float = Field(0.05, gt=0, le=0.05, description="Time for Redis to answer; later, the process decides by its share.")
 
 
+class EmbeddingsSettings(_Section):
+    """Where vectors of texts come from."""
+
+    provider: str = Field("offline", min_length=1, description="`offline`: the model that comes with the extra `embeddings`; else a provider.")
+    model: str = Field("", description="The provider's model; default: its `embedding_model`.")
+
+
+class SemanticCacheSettings(_Section):
+    """Answers to questions that ask the same in other words."""
+
+    enabled: bool = Field(False, description="Serve an answer to another wording of its question, where vectors and words agree.")
+    threshold: float = Field(0.8, ge=0.5, le=1, description="Least cosine similarity of two questions.")
+    embeddings: EmbeddingsSettings = EmbeddingsSettings()  # type: ignore[call-arg]  # pydantic fills the defaults
+    max_entries: int = Field(10_000, ge=1, le=1_000_000, description="Questions that one process remembers; the least recently used make room.")
+    timeout_s: Seconds = Field(1, description="Time for a question's vector; later, the question is one like any other.")
+
+
 class CacheSettings(_Section):
     """The response cache."""
 
@@ -193,6 +214,17 @@ class CacheSettings(_Section):
     secret: SecretStr = Field(
         SecretStr(""), description="Keys the digests of entries, so that nobody else can make one; the same on all replicas."
     )
+    semantic: SemanticCacheSettings = SemanticCacheSettings()  # type: ignore[call-arg]
+
+
+class PassthroughSettings(_Section):
+    """`/openai/{path}` and `/anthropic/{path}`: operations that the gateway has no words for, passed to the provider of that name."""
+
+    enabled: bool = Field(True, description="Pass them through. Callers share the provider's account: what one uploads, others can list.")
+    refused_paths: tuple[str, ...] = Field(
+        ("organization", "organizations"), description="Beginnings of paths, below the version, that are refused: how accounts are managed."
+    )
+    max_body_bytes: int = Field(32 << 20, ge=1024, description="Largest body that is passed through.")
 
 
 class IdempotencySettings(_Section):
@@ -284,11 +316,29 @@ class BudgetSettings(_Section):
     )
 
 
+class AlertSettings(_Section):
+    """Who is told of budgets that are nearly or wholly used up, beside the log and `GET /admin/budgets`."""
+
+    webhook_url: SecretStr = Field(SecretStr(""), description="Address that gets each event as JSON; https, unless it is on this network.")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="Signs what is sent (HMAC-SHA-256, header X-Gateway-Signature).")
+    timeout_s: float = Field(5, gt=0, le=60, description="Time for one delivery.")
+    attempts: int = Field(8, ge=1, le=50, description="Tries of one delivery, the waits between them doubling from 2 s to 10 min.")
+
+
 class StorageSettings(_Section):
     """Where state lives beyond one process."""
 
-    database_url: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; default: SQLite in server.data_dir.")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="postgresql://user:password@host/name, or a sqlite:/// URL; default: SQLite in server.data_dir."
+    )
+    auto_migrate: bool = Field(
+        False, description="Bring the schema of a PostgreSQL up to date at start, instead of asking for `llm-gateway migrate`."
+    )
     redis_url: SecretStr = Field(SecretStr(""), description="Shares limits, cache and live metrics between workers and replicas.")
+    encryption_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that conversations are stored under: 32 characters or more, same on all replicas; default: made in server.data_dir.",
+    )
 
 
 class ServiceSettings(_Section):
@@ -296,10 +346,45 @@ class ServiceSettings(_Section):
 
     url: str = Field("", description="Base URL of a remote service; empty: it runs embedded.")
     timeout_s: Seconds = Field(10, description="Time for a remote service to answer.")
+    timeouts: dict[str, Seconds] = Field({}, description="Time by operation, where one needs more or less.")
+    connect_timeout_s: Seconds = Field(2, description="Time for a connection to a remote service to stand.")
+    max_response_bytes: int = Field(4 << 20, ge=1024, description="Largest answer of a remote service.")
+    api_key: SecretStr = Field(SecretStr(""), description="Sent to a remote service as `Authorization: Bearer`.")
+    headers: dict[str, str] = Field({}, repr=False, description="Further headers sent with every call of a remote service.")
     security_level: SecurityLevel | None = Field(
         None, description="How far a remote service is trusted; default: high at a local address, else medium."
     )
     routes: dict[str, Route] = Field({}, description="Route by operation, where a remote service differs from the usual ones.")
+
+
+class IntegrationSettings(_Section):
+    """What the integrated services share, and the bounds of what the embedded ones keep."""
+
+    status_timeout_s: Seconds = Field(2, description="Time for all services together to say how they fare.")
+    contribution_timeout_s: Seconds = Field(3, description="Time for one service to contribute to an enriched query; later, it goes without.")
+    breaker_failures: int = Field(3, ge=1, description="Failures in a row after which a remote service is left alone for a while.")
+    breaker_open_s: Seconds = Field(10, description="How long that while is; then one call is tried.")
+    embedding: str = Field(
+        "",
+        description="`provider/model` whose vectors documents are also searched by; only texts that may go there get one. Empty: full text alone.",
+    )
+    max_documents: int = Field(100_000, ge=1, description="Documents that one caller may keep.")
+    max_document_chars: int = Field(2_000_000, ge=1, description="Longest document, in characters.")
+    max_upload_bytes: int = Field(16 << 20, ge=1024, description="Largest file that POST /documents takes.")
+    max_upload_pages: int = Field(2_000, ge=1, description="Most pages of an uploaded PDF.")
+    max_unpacked_bytes: int = Field(128 << 20, ge=1024, description="Largest size of an uploaded DOCX, unpacked.")
+    upload_timeout_s: Seconds = Field(20, description="Time for an uploaded file to be read.")
+    chunk_chars: int = Field(1_200, ge=200, le=20_000, description="Length of the pieces that documents are found by, about.")
+    context_chars: int = Field(12_000, ge=500, description="Most text that an enriched query takes from documents and memory.")
+    max_prompts: int = Field(10_000, ge=1, description="Prompts that one caller may keep, versions included.")
+    max_interactions: int = Field(10_000, ge=1, description="Interactions remembered of one caller; the oldest make room.")
+    memory_half_life_days: float = Field(14, gt=0, description="Days after which a memory that nobody asked for counts half.")
+    max_steps: int = Field(100, ge=1, le=1_000, description="Steps of one workflow.")
+    step_concurrency: int = Field(8, ge=1, le=64, description="Steps of one workflow that run side by side.")
+    max_runs: int = Field(64, ge=1, description="Workflows that run at once in one process.")
+    run_timeout_s: Seconds = Field(300, description="Time for a workflow to end; a resumed one gets it anew.")
+    run_lease_s: Seconds = Field(15, description="Time after which a run whose process died is taken up by another, or by the next start.")
+    run_days: float = Field(30, gt=0, description="Days that the record of a finished run is kept.")
 
 
 class Settings(_Section):
@@ -315,6 +400,7 @@ class Settings(_Section):
     )
     limits: LimitsSettings = LimitsSettings()  # type: ignore[call-arg]
     security: SecuritySettings = SecuritySettings()  # type: ignore[call-arg]
+    passthrough: PassthroughSettings = PassthroughSettings()  # type: ignore[call-arg]
     cache: CacheSettings = CacheSettings()  # type: ignore[call-arg]
     idempotency: IdempotencySettings = IdempotencySettings()  # type: ignore[call-arg]
     metrics: MetricsSettings = MetricsSettings()  # type: ignore[call-arg]
@@ -324,5 +410,7 @@ class Settings(_Section):
     budgets: dict[str, BudgetSettings] = Field(
         {}, description="Budgets by name, beside those of API keys and those made with the admin API."
     )
+    alerts: AlertSettings = AlertSettings()  # type: ignore[call-arg]
     storage: StorageSettings = StorageSettings()  # type: ignore[call-arg]
     services: dict[ServiceName, ServiceSettings] = Field({}, description="The integrated services that differ from their defaults.")
+    integrations: IntegrationSettings = IntegrationSettings()  # type: ignore[call-arg]

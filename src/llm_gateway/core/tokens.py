@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from llm_gateway.core.types import ChatRequest, Document, Image, Message, Part, Request, Text, Thinking, ToolCall, ToolResult
+from llm_gateway.core.types import ChatRequest, Document, Image, Message, Part, Passthrough, Request, Text, Thinking, ToolCall, ToolResult
 
 ASCII_TOKENS_PER_CHARACTER: Final = 0.25
 MESSAGE_TOKENS: Final = 4
@@ -99,9 +99,16 @@ def _extras_tokens(request: ChatRequest, *, bound: bool) -> float:
     return tokens
 
 
+def _body_bytes(request: Passthrough) -> int:
+    """The size of a JSON body; 0 for any other, since nobody counts a file by its tokens."""
+    return 0 if request.body is None else len(_encode_json(request.body))
+
+
 def estimate_input_tokens(request: Request) -> int:
     """About how many tokens a provider will count as this request's input: text, images, documents, tools, schema."""
     if not isinstance(request, ChatRequest):
+        if isinstance(request, Passthrough):
+            return ceil(_body_bytes(request) * ASCII_TOKENS_PER_CHARACTER)
         return ceil(sum(map(weigh_tokens, request.inputs)))
     tokens = 0.0
     for message in request.messages:
@@ -113,6 +120,6 @@ def estimate_input_tokens(request: Request) -> int:
 def at_most_input_tokens(request: Request) -> int:
     """A bound on this request's input tokens, for reservations: exact for text, generous for images."""
     if not isinstance(request, ChatRequest):
-        return sum(map(at_most_tokens, request.inputs))
+        return _body_bytes(request) if isinstance(request, Passthrough) else sum(map(at_most_tokens, request.inputs))
     tokens = sum(_message_tokens(message, bound=True) for message in request.messages) + _extras_tokens(request, bound=True)
     return ceil(tokens) + AT_MOST_MESSAGE_TOKENS * len(request.messages)

@@ -6,7 +6,7 @@ the security filter judged cannot change under it.
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,8 @@ else:
     Json = Any  # msgspec cannot decode a recursive alias; it decodes any JSON value as what it is
 JsonObject: TypeAlias = dict[str, Json]
 Role = Literal["system", "user", "assistant", "tool"]
+PASSTHROUGH: Final = "passthrough"
+"""Stands for the model of what is passed through, and marks the bytes that come back."""
 
 
 class SecurityLevel(StrEnum):
@@ -203,12 +205,37 @@ class EmbeddingRequest(_Value, frozen=True):
     native: Native | None = None
 
 
-Request: TypeAlias = ChatRequest | EmbeddingRequest
+class Passthrough(_Value, frozen=True):
+    """An operation that the gateway has no words for (files, batches, pictures), for one `provider` and nobody else.
+
+    `path` is below the provider's base URL, normalised, without a leading slash; `query` its parameters in order. `headers` are the few of
+    the caller's that go along, names in lower case. A JSON body is in `body`, parsed; any other is in `data`, which nobody here can read.
+    """
+
+    provider: str
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    body: Json = None
+    data: bytes = b""
+    model: str = PASSTHROUGH
+    """What its calls are listed under: which model does the work, if any, is the provider's matter."""
+    end_user: None = None
+    native: None = None
+    stream: bool = True
 
 
-def operation_name(request: Request) -> Literal["chat", "embeddings"]:
+ModelRequest: TypeAlias = ChatRequest | EmbeddingRequest
+"""What a model is asked: a provider's translation has words for it."""
+Request: TypeAlias = ModelRequest | Passthrough
+
+
+def operation_name(request: Request) -> Literal["chat", "embeddings", "passthrough"]:
     """`gen_ai.operation.name` of a request."""
-    return "chat" if isinstance(request, ChatRequest) else "embeddings"
+    if isinstance(request, ChatRequest):
+        return "chat"
+    return "embeddings" if isinstance(request, EmbeddingRequest) else PASSTHROUGH
 
 
 class Usage(_Value, frozen=True):
@@ -266,4 +293,11 @@ class Chunk(msgspec.Struct, omit_defaults=True, gc=False):
     @property
     def has_content(self) -> bool:
         """Whether a reader would see something: from here on no other provider may answer."""
-        return bool(self.text or self.thinking or self.tool_calls or self.finish_reason or self.embeddings is not None)
+        return bool(
+            self.text
+            or self.thinking
+            or self.tool_calls
+            or self.finish_reason
+            or self.embeddings is not None
+            or self.raw_protocol == PASSTHROUGH
+        )

@@ -1,13 +1,13 @@
 """The port between the router and a provider's translation: values in, values out, no I/O."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
 from llm_gateway.core.errors import ProviderError
 from llm_gateway.core.routing import Destination
-from llm_gateway.core.types import Chunk, Request
+from llm_gateway.core.types import Chunk, ModelRequest, Passthrough
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
@@ -35,6 +35,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     logprobs: bool = False
     choices: bool = False
     """More than one answer (`n`)."""
+    passthrough: bool = False
+    """Operations that nobody here has words for: it is `Forwarding`."""
     max_temperature: float = 2.0
 
 
@@ -71,7 +73,7 @@ class Provider(Protocol):
         """The wire it speaks (openai, anthropic, ollama, bedrock, bedrock_proxy): a `Native` body of the same name is passed through."""
         ...
 
-    def encode(self, request: Request, model: str, now_s: float) -> HttpRequest:
+    def encode(self, request: ModelRequest, model: str, now_s: float) -> HttpRequest:
         """The request in this provider's words, for one model. `now_s` (Unix seconds) is for signatures.
 
         Raises:
@@ -79,7 +81,7 @@ class Provider(Protocol):
         """
         ...
 
-    def decoder(self, request: Request, model: str) -> Decoder:
+    def decoder(self, request: ModelRequest, model: str) -> Decoder:
         """A fresh decoder for the answer to `request`."""
         ...
 
@@ -93,4 +95,13 @@ class Provider(Protocol):
 
     def models(self, body: bytes) -> list[str]:
         """The model names in a successful answer to `probe`; empty when it lists none."""
+        ...
+
+
+@runtime_checkable
+class Forwarding(Protocol):
+    """A provider to which operations can be passed that nobody here has words for."""
+
+    def forward(self, request: Passthrough) -> HttpRequest:
+        """The operation at this provider's base URL, with its key."""
         ...

@@ -20,6 +20,7 @@ from llm_gateway.core.types import (
     Image,
     Json,
     Message,
+    Passthrough,
     Request,
     Text,
     Thinking,
@@ -35,6 +36,7 @@ _PAIR_CHARS = 256
 _BINARY_KEYS = frozenset({"data", "image_data", "file_data", "bytes", "b64_json", "audio"})
 _TOKEN_KEYS = frozenset({"input", "prompt", "tokens", "context"})
 _MAX_DEPTH = 200
+_REMOTE = ("http://", "https://", "gs://", "s3://", "file")
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _DIGEST = r"[0-9a-f]{64}"
 _USER = re.compile(
@@ -48,7 +50,8 @@ _SIGNATURE = re.compile(r"[A-Za-z0-9+/=_-]{64,}")
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """A part that no text rule can judge: `kind` is image, document, remote (a URL the provider fetches), tokens, opaque or nesting."""
+    """A part that no text rule can judge: `kind` is image, document, remote (a URL the provider fetches), tokens, opaque, nesting, or body
+    (a file or form that is passed through)."""
 
     place: str
     kind: str
@@ -95,7 +98,7 @@ class _Walk:
         """A data URI's content, or an address (its text is judged; what lies there is not ours to see)."""
         if url[:5].lower() != "data:":
             self.add(place, url)
-            if url.startswith(("http://", "https://", "gs://", "s3://", "file")):
+            if url.startswith(_REMOTE):
                 self.unreadable.append(Unreadable(place, "remote"))
             return
         header, _, payload = url.partition(",")
@@ -164,8 +167,10 @@ def extract(request: Request) -> Extraction:
     if isinstance(request, EmbeddingRequest):
         for index, text in enumerate(request.inputs):
             walk.text(f"/input/{index}", text)
-    else:
+    elif isinstance(request, ChatRequest):
         _chat(walk, request)
+    else:
+        _passthrough(walk, request)
     made = set(_made_by_vendors(request)) if request.native is not None else set()
     for name, scalar in (("model", request.model), ("end_user", request.end_user)):
         if scalar and not (name == "end_user" and scalar in made):
@@ -205,6 +210,31 @@ def strings_of(request: Request) -> list[tuple[str, str]]:
 def unreadable_of(request: Request) -> tuple[Unreadable, ...]:
     """The parts of `request` that no text rule can judge; what they count as is the policy's matter."""
     return extract(request).unreadable
+
+
+def _passthrough(walk: _Walk, request: Passthrough) -> None:
+    walk.add("/path", request.path)
+    for place, pairs in (("/query", request.query), ("/headers", request.headers)):
+        for name, value in pairs:
+            walk.add(f"{place}/{name}", f"{name}: {value}")
+    walk.json("/body", request.body)
+    walk.unreadable += [Unreadable(place, "remote") for place in _addresses("/body", request.body)]
+    if request.data:
+        walk.unreadable.append(Unreadable("/body", "body"))
+
+
+def _addresses(place: str, value: Json) -> Iterator[str]:
+    """Where a body names something for the provider to fetch."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, str):
+                if key.endswith("url") and item.startswith(_REMOTE):
+                    yield f"{place}/{key[:64]}"
+            else:
+                yield from _addresses(f"{place}/{key[:64]}", item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _addresses(f"{place}/{index}", item)
 
 
 def _chat(walk: _Walk, request: ChatRequest) -> None:

@@ -40,6 +40,8 @@ _KEY_BODY = re.compile(r"[\"'`\s]{0,3}[A-Za-z0-9+/=_\-]{1,2}[\"'`\s]{0,2}[A-Za-z
 _SEAM_END = re.compile(r"[A-Za-z0-9_\-+/=:@.]\Z")
 _SEAM_START = re.compile(r"[A-Za-z0-9_\-+/=:@.]")
 _CHAIN_CHARS = 400
+_SPACED_LETTERS = frozenset(letter for letter in map(chr, range(0x590)) if letter.isalpha())
+"""Letters of scripts that put spaces between words."""
 _JOINED_CHARS = 32_768
 Buckets = list[list[tuple[int, int, Payload]]]
 
@@ -151,16 +153,16 @@ class Inspector:
         return lexicon.build(tuple(rows))
 
     def _buckets(self, text: str) -> Buckets | None:
-        lowered = text.lower()
-        if len(lowered) != len(text):
-            lowered = "".join(low if len(low := character.lower()) == 1 else character for character in text)
+        # A folded text has capitals in ASCII only.
+        lowered = text.lower() if text.isascii() else text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
         matches = self._lexicon.automaton.find_matches_as_indexes(lowered, overlapping=True)
         if not matches:
             return None
         buckets: Buckets = [[] for _ in range(FAMILIES)]
         table = self._lexicon.table
+        inner = self._lexicon.inner
         for index, start, end in matches:
-            for family, payload in table[index]:
+            for family, payload in inner[index] if start and lowered[start - 1] in _SPACED_LETTERS else table[index]:
                 buckets[family].append((start, end, payload))
         for bucket in buckets:
             if len(bucket) > 1:
@@ -214,7 +216,12 @@ class Inspector:
         if len(words.password) + len(words.key) > MAX_CREDENTIAL_WORDS:
             yield Hit("limit.analysis", 1.0, "limit.credential_words", 0, 0)
         else:
-            yield from secrets_generic.credential_values(text, words)
+            if words.password or words.key:
+                yield from secrets_generic.credential_values(text, words)
+            if words.weak:
+                yield from secrets_generic.short_keys(text, words.weak)
+        if buckets[lexicon.GRAMMAR]:
+            yield from markers.composed_markers(text, buckets[lexicon.GRAMMAR])  # type: ignore[arg-type]
         if len(buckets[lexicon.MARKER]) > MAX_MARKER_WORDS:
             yield Hit("limit.analysis", 1.0, "limit.marker_words", 0, 0)
         elif buckets[lexicon.MARKER]:
@@ -225,7 +232,8 @@ class Inspector:
             yield from pii_contact.mail_addresses(text, [start for start, _, _ in buckets[lexicon.AT]])
         if buckets[lexicon.SEED]:
             yield from pii_contact.seed_phrases(text, buckets[lexicon.SEED])  # type: ignore[arg-type]
-        yield from _keywords(text, buckets)
+        if buckets[lexicon.KEYWORD] or buckets[lexicon.EVERYDAY]:
+            yield from _keywords(text, buckets)
 
     def _shaped(self, text: str, buckets: Buckets, seen: frozenset[int]) -> Iterator[Hit]:
         """What is told by its shape: digits in a row, drawn tokens, rows of plain words."""

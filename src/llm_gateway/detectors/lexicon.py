@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import ahocorasick_rs
 
-from llm_gateway.detectors import matters, pii_words
+from llm_gateway.detectors import markers, matter_words, matters, pii_words
 from llm_gateway.detectors.decode import ENCODING_ANCHORS, REVERSED_ANCHORS, ROT13_ANCHORS
-from llm_gateway.detectors.markers import COMPOUND, SINGLE
 from llm_gateway.detectors.normalise import fold
 from llm_gateway.detectors.rules import Pattern, vendor_rule
 from llm_gateway.detectors.secrets_structured import STRUCTURED_RULES
@@ -16,17 +15,21 @@ from llm_gateway.detectors.secrets_vendor import VENDOR_FORMATS
 from llm_gateway.detectors.secrets_words import HASH_WORDS, KEY_WORDS, PASSWORD_WORDS, VENDOR_WORDS, WEAK_WORDS, cleaned
 
 (
-    RULE, PASSWORD, KEY, WEAK, HASH, MARKER, MATTER, CARD, ID, BANK, PHONE, BIRTH, SEED, AT, ESCAPE, REVERSED, ROT13, KEYWORD, EVERYDAY, VENDOR, ADDRESS,
-) = range(21)  # fmt: skip
-FAMILIES = 21
+    RULE, PASSWORD, KEY, WEAK, HASH, MARKER, MATTER, CARD, ID, BANK, PHONE, BIRTH, SEED, AT, ESCAPE, REVERSED, ROT13, KEYWORD, EVERYDAY, VENDOR, ADDRESS, GRAMMAR,
+) = range(22)  # fmt: skip
+FAMILIES = 22
+
+_WHOLE_WORDS = frozenset({MARKER, GRAMMAR, MATTER, CARD, ID, BANK, PHONE, BIRTH})
+"""Families whose words count only where a word begins."""
 
 Payload = int | str | bool
 
 
 class Lexicon(NamedTuple):
-    """`table[i]` lists (family, payload) of the automaton's i-th literal; `literals` are those literals."""
+    """`table[i]` lists (family, payload) of the automaton's i-th literal; `inner[i]` those that count within a word too."""
 
     table: tuple[tuple[tuple[int, Payload], ...], ...]
+    inner: tuple[tuple[tuple[int, Payload], ...], ...]
     literals: tuple[str, ...]
     automaton: "ahocorasick_rs.AhoCorasick"
 
@@ -54,7 +57,12 @@ def _build(entries: tuple[tuple[str, int, Payload], ...]) -> Lexicon:
             wanted.append((family, payload))
     literals = tuple(table)
     automaton = ahocorasick_rs.AhoCorasick(literals, implementation=ahocorasick_rs.Implementation.ContiguousNFA)
-    return Lexicon(tuple(tuple(wanted) for wanted in table.values()), literals, automaton)
+    rows = tuple(tuple(wanted) for wanted in table.values())
+    inner = tuple(
+        tuple(entry for entry in wanted if entry[0] not in _WHOLE_WORDS or literal[0] >= "\u0590" or not literal[0].isalnum())
+        for literal, wanted in zip(literals, rows, strict=True)
+    )
+    return Lexicon(rows, inner, literals, automaton)
 
 
 @lru_cache(maxsize=1)
@@ -72,12 +80,13 @@ def standard() -> Standard:
         (BIRTH, cleaned(pii_words.BIRTH_WORDS)), (ADDRESS, cleaned(pii_words.ADDRESS_WORDS)), (VENDOR, cleaned(VENDOR_WORDS)), (SEED, cleaned(pii_words.SEED_WORDS)),
     ):  # fmt: skip
         entries.extend((word, family, fold(word).lower()) for word in words)
-    entries.extend((word, MARKER, True) for word in cleaned(COMPOUND))
-    compounds = {fold(word).lower() for word in cleaned(COMPOUND)}
-    entries.extend((word, MARKER, False) for word in cleaned(SINGLE) if fold(word).lower() not in compounds)
+    entries.extend((word, MARKER, form) for word, form in markers.literals().items())
+    entries.extend((anchor, GRAMMAR, language) for language, (_, anchors) in enumerate(markers.grammars()) for anchor in anchors)
     for matter, words in (
-        (matters.HEALTH, matters.HEALTH_STRONG), (matters.HEALTH_HINT, matters.HEALTH_WEAK), (matters.HR, matters.HR_WORDS),
-        (matters.LEGAL, matters.LEGAL_WORDS), (matters.CORPORATE, matters.CORPORATE_WORDS),
+        (matters.HEALTH, matter_words.HEALTH_STRONG), (matters.HEALTH_HINT, matter_words.HEALTH_WEAK), (matters.HR, matter_words.HR_WORDS),
+        (matters.LEGAL, matter_words.LEGAL_WORDS), (matters.CORPORATE, matter_words.CORPORATE_WORDS),
+        (matters.HR_HINT, matter_words.HR_HINTS), (matters.LEGAL_HINT, matter_words.LEGAL_HINTS), (matters.CORPORATE_HINT, matter_words.CORPORATE_HINTS),
+        (matters.SECRECY, matter_words.SECRECY_WORDS),
     ):  # fmt: skip
         entries.extend((word, MATTER, matter) for word in cleaned(words))
     entries.append(("@", AT, 0))

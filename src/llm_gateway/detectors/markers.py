@@ -1,4 +1,4 @@
-# ruff: noqa: E501  # patterns and word lists read best unbroken
+# ruff: noqa: E501, SIM905  # patterns and word lists read best unbroken
 """Classification markers, used rather than mentioned.
 
 `CONFIDENTIAL - Q3 figures follow` marks its text; `what does TLP:RED mean?` asks about a word. A marker counts when it
@@ -7,87 +7,123 @@ not when its sentence asks about it, quotes it or wants a template.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
+from llm_gateway.detectors.linear import Pattern, compile_pattern
+from llm_gateway.detectors.marker_words import (
+    DIRECTIVE,
+    DIRECTIVE_PHRASES,
+    SET_PHRASES,
+    SINGLE,
+    SINGLE_STEMS,
+    SINGLE_WORDS,
+    STANDING,
+    STANDING_PHRASES,
+    TOPICAL,
+    TOPICAL_PHRASES,
+    grammar,
+)
+from llm_gateway.detectors.normalise import fold
 from llm_gateway.detectors.rules import Hit
 
-COMPOUND: tuple[str, ...] = tuple(
-    """riservato e confidenziale|confidencial y reservado|سري وخاص|gizli ve özel|poufne i tajne|秘密★|机密★|绝密★|confidentiel et privé|embargo bis|embargo jusqu|embargo hasta|embargo fino|embargo até|sperrfrist|información reservada|informação reservada|informazione riservata|information réservée|zastrzeżone|tylko do użytku|人事秘|部内限|보안자료|外部公開禁止|handle accordingly|must not be disclosed|not be disclosed|nicht öffentlich|nicht für die öffentlichkeit|no distribuir|no compartir|no reenviar|não distribuir|não compartilhar|não encaminhar|ne pas distribuer|ne pas transmettre|non distribuire|non inoltrare|nicht verteilen|nicht weiterleiten|niet doorsturen|nie rozpowszechniać|не распространять|не пересылать|yayınlanamaz|dağıtılamaz|关系者限り|関係者外秘|転送禁止|复印禁止|禁止外传|内部传阅|外传|사외비|대외주의|不可外傳|do not redistribute|not to be circulated|for the addressee only|addressee only|recipient only|close hold|business confidential|client confidential|customer confidential|medical in confidence|staff in confidence|management only|board eyes only|executive eyes only|nur für die geschäftsleitung|nur für die geschäftsführung|persönlich und vertraulich|personnel et confidentiel|personal y confidencial|personale e riservato|pessoal e confidencial|restricted circulation|board confidential|do not copy|do not disclose|do not publish|off the record|privileged communication|in confidence|for your eyes only|company secret|company restricted|contains phi|contains pii|keep this between us|between you and me|don't share this|do not share this|please don't share|please do not share|do not share|don't forward|not for external|no external distribution|internal document|internal distribution|for internal distribution|limited to internal|sensitive and confidential|confidential information|confidential memo|confidential report|confidential draft|confidential settlement|confidentiality notice|sealed indictment|sealed record|internal-only|internal use|internal eyes only|highly restricted|highly sensitive|trade secrets|internal memo|internal use only|for internal use|company internal|company confidential|strictly confidential|highly confidential|private and confidential|private & confidential|confidential and proprietary
-    proprietary and confidential|proprietary & confidential|confidential & proprietary|commercial in confidence|commercial-in-confidence|in strict confidence|not for distribution|not for further distribution|not for public release|do not distribute|do not forward|do not share outside|do not circulate|not to be disclosed|not for release
-    eyes only|need-to-know|need to know basis|for official use only|official-sensitive|official sensitive|law enforcement sensitive|controlled unclassified|cui//|tlp:red|tlp: red|tlp:amber|tlp: amber|tlp red|tlp amber|secret//|top secret|ts//sci|//noforn|noforn|cosmic top secret|nato secret|nato confidential|nato restricted|eu restricted|restreint ue|secret ue
-    attorney-client privileged|attorney client privileged|attorney-client privilege|attorney work product|attorney-work product|work product doctrine|privileged & confidential|privileged and confidential|legally privileged|legal privilege|without prejudice|under seal|filed under seal|subject to a protective order|protective order|attorneys' eyes only|attorneys eyes only
-    non-disclosure agreement|nondisclosure agreement|under nda|covered by nda|subject to nda|subject to an nda|nda-protected|our nda|trade secret|embargoed until|under embargo|embargo until|restricted distribution|limited distribution|internal memo|board only|material non-public|material nonpublic|mnpi|inside information|pre-release|not yet public|not public|not yet announced|unannounced|confidential treatment requested|classified information|sensitive but unclassified|unreleased
-    streng vertraulich|streng geheim|nur für den internen gebrauch|nur zur internen verwendung|nur für internen gebrauch|nur intern|nicht zur weitergabe|nur für den dienstgebrauch|vs-nfd|vs - nur|vs-vertraulich|betriebsgeheimnis|geschäftsgeheimnis|firmenintern|vertraulich behandeln|geheimhaltungsvereinbarung|unter nda
-    ne pas diffuser|diffusion restreinte|strictement confidentiel|usage interne|confidentiel défense|secret défense|très secret|secret professionnel|accord de confidentialité|non divulgation|à usage interne|diffusion interne
-    estrictamente confidencial|uso interno|no divulgar|no difundir|alto secreto|difusión limitada|acuerdo de confidencialidad|secreto comercial|sólo para uso interno|solo para uso interno
-    estritamente confidencial|não divulgar|uso exclusivo interno|ultrassecreto|acordo de confidencialidade|segredo comercial|sigiloso
-    strettamente confidenziale|strettamente riservato|uso interno|non divulgare|segretissimo|riservatissimo|accordo di riservatezza|segreto industriale
-    strikt vertrouwelijk|alleen voor intern gebruik|zeer geheim|staatsgeheim|niet verspreiden|alleen intern
-    ściśle tajne|do użytku wewnętrznego|ściśle poufne|tajemnica przedsiębiorstwa|přísně tajné|přísně důvěrné|pouze pro vnitřní potřebu|strängt konfidentiellt|endast internt bruk|endast för internt bruk|strengt fortrolig|kun til internt brug|kun til intern bruk|erittäin salainen|vain sisäiseen käyttöön|szigorúan bizalmas|szigorúan titkos|strict confidențial|strict secret|de uz intern|άκρως απόρρητο|αυστηρά εμπιστευτικό
-    совершенно секретно|для служебного пользования|строго конфиденциально|не для распространения|коммерческая тайна|для внутреннего пользования|не разглашать|адвокатская тайна|цілком таємно|для службового користування|строго поверително
-    çok gizli|gizlidir|hizmete özel|şirket içi|kesinlikle gizli|kurum içi|ticari sır|سري للغاية|سري جدا|للاستخدام الداخلي|غير قابل للنشر|סודי ביותר|לשימוש פנימי|אתם גורמים|अति गोपनीय|केवल आंतरिक|bí mật công ty|tuyệt mật|lưu hành nội bộ|tối mật|ลับมาก|ลับที่สุด|ใช้ภายใน|sangat rahasia|rahasia perusahaan|hanya untuk internal|untuk kalangan sendiri
-    绝密|机密|機密|内部资料|內部資料|仅限内部|僅限內部|内部文件|内部使用|商业秘密|商業秘密|请勿外传|切勿外传|不得外传|保密协议|秘密文件|社外秘|極秘|部外秘|関係者限り|取扱注意|マル秘|厳秘|親展|持ち出し禁止|秘密保持契約|대외비|극비|기밀|사내 한정|외부 유출 금지|내부용|비공개|영업비밀""".replace("\n", "|").split("|")
-)  # fmt: skip
 
-SINGLE: tuple[str, ...] = tuple(
-    """poufna|poufnych|tajny|tajna|zastrzeżony|секретный|секретная|конфиденциальный|конфиденциальная|конфиденциальное|для внутреннего|riservata|riservati|riservate|confidenziali|vertrauliche|vertrauliches|vertraulicher|vertrauliche unterlage|confidentielles|confidenciales|confidenciais|vertrouwelijke|gizli belge|gizlilik|محضر سري|केवल आंतरिक|tajemství|konfidentiell|sekretess|поверљиво|povjerljivo|zaupno|konfidencialu|salaja|internal|intern|interne|interno|interna|wewnętrzne|внутренний|внутренняя|dahili|极密|極秘|密|絶密|관계자외|internt|confidential|privileged|classified|restricted|secret|proprietary|embargoed|sensitive|vertraulich|geheim|confidentiel|confidentielle|confidencial|reservado|sigilo|riservato|confidenziale|segreto|vertrouwelijk|geheim|poufne|poufny|tajne|tajné|důvěrné|konfidentiellt|hemlig|fortrolig|fortroligt|konfidensielt|luottamuksellinen|salainen|bizalmas|titkos|confidențial|secreto|secreta
-    εμπιστευτικό|απόρρητο|секретно|конфиденциально|поверително|таємно|конфіденційно|дсп|gizli|سري|سرية|خاص وسري|סודי|חסוי|गोपनीय|गुप्त|bí mật|mật:|ลับ|rahasia|sulit|保密|秘密|秘|㊙|nfd|fouo|cui|noforn""".replace(
-        "\n", "|"
-    ).split("|")
-)
+def literals() -> dict[str, int]:
+    """Every phrase that is looked for as it stands, folded and lower-case, and how it marks."""
+    found: dict[str, int] = {}
+    for phrases, form in (
+        (SINGLE_WORDS, SINGLE), (SINGLE_STEMS, SINGLE), (SET_PHRASES, STANDING), (DIRECTIVE_PHRASES, DIRECTIVE), (TOPICAL_PHRASES, TOPICAL),
+    ):  # fmt: skip
+        for phrase in phrases:
+            plain = fold(phrase.strip()).lower()
+            if plain and (len(plain) >= 2 or not plain.isascii()):
+                found[plain] = form
+    return found
+
+
+@lru_cache(maxsize=1)
+def grammars() -> tuple[tuple[str, frozenset[str]], ...]:
+    """(pattern, anchors) of each language's composed phrases."""
+    return tuple(grammar(text) for text in STANDING_PHRASES.values())
+
+
+@lru_cache(maxsize=32)
+def _compiled(language: int) -> Pattern:
+    return compile_pattern("(?i)" + grammars()[language][0])
+
+
+_STRICT_END = frozenset(index for index, name in enumerate(STANDING_PHRASES) if name in ("en", "fr", "nl"))
+"""Languages whose phrases end where a word ends; in the others the last part may be a stem."""
+_PHRASE_CHARS = 120
 
 _KEY_LIKE = frozenset(
-    {
-        "internal",
-        "intern",
-        "interne",
-        "interno",
-        "interna",
-        "secret",
-        "secreto",
-        "secreta",
-        "segreto",
-        "sensitive",
-        "restricted",
-        "privileged",
-        "proprietary",
-        "reservado",
-        "classified",
-        "geheim",
-    }
+    "internal intern interne interno interna secret secreto secreta segreto sensitive restricted privileged proprietary reservado classified geheim private public".split()
 )
 """Words that configuration files use as names: in lower case before a colon they mark nothing."""
+_ENGLISH = _KEY_LIKE | {"confidential", "embargoed"}
 
 _QUESTION_START = re.compile(
-    r"(?i)[\s\"'(¿>*#-]*(?:please |can you |could you |hi,? |hello,? |explain: ?|q: ?|question: ?)*(?:what(?:'s|s)?\b|how\b|why\b|when\b|who\b|which\b|where\b|explain\b|define\b|describe\b|does\b|do\b(?! not)|did\b|is\b|are\b|was\b|can (?:a|an|i|you|we|the)\b|should\b|could\b|would\b|difference\b|compare\b|meaning\b|list\b|tell me\b|give (?:me )?(?:a|an|some|five|ten|three)\b|name\b|discuss\b|suggest\b"
-    r"|was (?:ist|bedeutet|heißt|heisst)|wie\b|warum\b|erkl[aä]re?\b|wer\b|que (?:signifie|veut|es|significa|e\b)|qu'est|quelle?\b|pourquoi\b|comment\b|explique[rz]?\b|como\b|por ?que\b|cosa\b|che cosa|come\b|spiega\b|perche\b|wat\b|hoe\b|leg uit|co (?:to|znaczy)|jak\b|wyjasnij|что\b|как\b|почему\b|объясни|ne demek|nedir|ما\b|كيف\b|اشرح|מה\b|kak\b|vad\b|hvad\b|hva\b|mita\b|什么|什么是|为什么|如何|解释|请解释)"
+    r"(?i)[\s\"'(¿>*#-]*(?:please |can you |could you |hi,? |hello,? |explain: ?|q: ?|question: ?)*(?:what(?:'s|s)?\b|how\b|why\b|when\b|who\b|which\b|where\b|explain\b|define\b|describe\b|does\b|do\b(?! not)|did\b|is\b|are\b|was\b|can (?:a|an|i|you|we|the)\b|should\b|could\b|would\b|difference\b|compare\b|meaning\b|list\b|tell me\b|give (?:me )?(?:a|an|some|five|ten|three)\b|name\b|discuss\b|suggest\b|design (?:a|an|me)\b|create a\b|make a\b|generate a\b"
+    r"|was (?:ist|sind|bedeutet|heißt|heisst|versteht)|wie\b|warum\b|wann\b|wof[uü]r\b|welche[rsn]?\b|erkl[aä]re?\b|wer\b|wo\b|que (?:signifie|veut|es|significa|e\b|son)|qu'est|quelle?s?\b|quels\b|pourquoi\b|comment\b|quand\b|explique[rz]?\b|como\b|por ?que\b|cual(?:es)?\b|cuando\b|quando\b|o que\b|qual\b|quais\b|cosa\b|che cosa|che (?:significa|vuol)|come\b|spiega\b|perche\b|wat\b|hoe\b|waarom\b|wanneer\b|leg uit|co (?:to|znaczy|oznacza)|jak\b|dlaczego\b|czym\b|wyjasnij|что\b|чем\b|как\b|когда\b|почему\b|зачем\b|объясни|что такое|ne demek|nedir|nasil\b|neden\b|ما\b|كيف\b|لماذا\b|اشرح|מה\b|איך\b|vad\b|hur\b|hvad\b|hva\b|hvordan\b|mita\b|miten\b|什么|什么是|为什么|如何|怎么|怎样|解释|请解释|請解釋)"
 )
-_ABOUT = re.compile(
-    r"(?i)\b(?:mean(?:s|ing)?|stand(?:s)? for|definition|concept of|term|word|phrase|marking scheme|markings|classification levels?|template|generic|boilerplate|sample|example of|fiction(?:al)?|novel|film|movie|trope|poem|story|lyrics|joke|article about|essay on|history of|translate the (?:word|phrase|term)|synonyms?|bedeutet|signifie|significa|oznacza|означает|表示什么|是什么|の意味|とは|뜻|enforceable|regulations?|doctrine|law review)\b|とは|是什么意思|什么意思|의 뜻"
+_ABOUT_WORD = re.compile(
+    r"(?i)\b(?:mean(?:s|ing)?|stand(?:s)? for|definition|concept of|(?:the|word|a) (?:word|phrase|term)|marking scheme|markings|classification levels?|translate the (?:word|phrase|term)|synonyms?|watermarks?|wasserzeichen|filigrane|marca de agua|stamp|stempel|bedeutet|bedeutung|signifie|significa|betekent|oznacza|означает|значит|anlamina|表示什么|是什么|の意味|とは|뜻)\b|とは|是什么意思|什么意思|의 뜻|معنى|क्या है|क्या होता"
+)
+_ABOUT_KIND = re.compile(
+    r"(?i)\b(?:term|word|phrase|templates?|generic|boilerplate|sample|example of|fiction(?:al)?|novels?|film|movie|trope|poem|story|lyrics|joke|song|album|series|episode|article about|essay on|history of|declassified|enforceable|regulations?|doctrine|law review|muster|vorlage|modele|modelo|modello|plantilla (?:de|para)|minuta padrao|wzor|образец|шаблон|sablon|sjabloon|mall|skabelon)\b|模板|范本|範本|样本|テンプレ|ひな形|雛形|書式|서식|양식|템플릿|构成要件|有哪些|区别|區別|違い|차이"
+)
+_THIS = re.compile(
+    r"(?i)\b(?:this|these|attached|enclosed|following|below|above|our|my|diese[rsnm]?|folgende[rsn]?|beiliegende[rsn]?|unsere?|ce|cet|cette|ci-joint|notre|est[ea]|adjunto|nuestr[oa]|quest[oa]|allegat[oa]|nostr[oa]|anexo|noss[oa]|dit|deze|bijgevoegde|onze|ten|to|nasz|bu|ekteki|это|этот|наш)\b|данн|прилага|本|以下|この|当社|附件|我们|我司|이 |다음|हमार|هذا|هذه|مرفق"
 )
 _APPLIES = re.compile(
-    r"(?i)(?:this|the following|attached|enclosed|our|below|these|diese[srn]?|folgende|ce (?:document|message)|este|esta|questo|questa|это|данный|本|以下|この|이 )[^.!?\n]{0,60}$"
+    r"(?i)(?<![a-z])(?:this|these|the following|attached|enclosed|our|below|everything|diese[srnm]?|folgende|unsere?|ce(?:tte|t)? (?:document|message|note|rapport|dossier)|le present|la presente|ci-joint|este|esta|el presente|quest[oa]|il presente|a presente|o presente|dit|deze|onderstaande|ten|niniejsz\w+|bu|denna|detta|denne|dette|tama|tento)(?![a-z])(?:)[^.!?\n]{0,60}$|(?:это|эт[оаи]т?|данный|настоящ|本|以下|この|이 )[^.!?\n]{0,60}$"
 )
 _KEEP = re.compile(
-    r"(?i)(?:keep|treat|mark(?:ed)?|consider(?:ed)?|remain(?:s)?|is|are|stays?|strictly|highly|very|extremely|most|still|bleibt|ist|est|es|è|sono|является)\s+(?:(?:this|it|that|all|as|the following|strictly|highly|very|absolutely|to be|company|streng|strictement|estrictamente|strettamente)\s+){0,4}[\"']?$"
+    r"(?i)(?<![a-z])(?:keep|treat|mark(?:ed)?|consider(?:ed)?|remain(?:s)?|is|are|stays?|strictly|highly|very|extremely|most|still|bleibt|ist|sind|est|sont|es|son|e|è|sono|sao|é|jest|sa|ar|är|er|on|je|является|являются|zijn)\s+(?:(?:this|it|that|all|as|the following|strictly|highly|very|absolutely|to be|company|streng|strikt|strictement|estrictamente|estritamente|strettamente|scisle|строго|strangt|strengt|ehdottoman|prisne|tamamen)\s+){0,4}[\"']?$"
+)
+_TREAT = re.compile(
+    r"(?i)(?:^|[.!?:;\n]\s*|\bplease |\band )(?:treat|handle|keep|mark|consider|classify|hold|store)(?: (?:this|that|it|all|everything|the following|the below|what follows|these|strictly|highly|as|in|information|memo|document|details?|numbers|figures|text|email|message|content|file|report|list)){1,6} [\"']?$"
 )
 _SENTENCE_END = re.compile(r"[.!?。？！\n]")
-_LABEL_AFTER = re.compile(r"[ \t]*(?:[\])}*_]{1,3}|[:：\-–—|/!★☆※]|\.(?:\s|$)|\n|$)")
-_LABEL_BEFORE = re.compile(r"(?:^|[\n:>\[(*#|\-•/])[ \t*_#\[(\-]*$")
+_LABEL_AFTER = re.compile(r"[ \t]*(?:[\])}*_】〕》』]{1,3}|[:：\-–—|/!★☆※■◆]|\.(?:\s|$)|\n|$)")
+_OPENING_AFTER = re.compile(r"[ \t]*[\])}*_】〕》』\"']{0,3}[ \t]*(?:[:：\-–—|/!★☆※■◆\])}】〕》』*]|\n|$)")
+_LABEL_BEFORE = re.compile(r"(?:^|[\n:>\[(*#|\-•/【〔《『★☆※■◆])[ \t*_#\[(\-【〔《『★☆※■◆]*$")
+_SYMBOLS = re.compile(r"[\W_]*\Z")
 _DOCUMENT_BEFORE = re.compile(
-    r"(?i)(?:document|documento|dokument|report|rapport|bericht|informe|relatorio|relazione|memo|e-?mail|file|note|letter|information|material|content|data|文件|資料|문서|документ|отчет|belge|rapor)\w{0,3}[\s:]{1,2}(?:is |ist |est |es |e |sono |- )?$"
+    r"(?i)(?:document|documento|dokument|report|rapport|bericht|informe|relatorio|relazione|memo|e-?mail|file|note|letter|information|material|content|data|文件|資料|资料|문서|자료|документ|отчет|belge|rapor|raport|zprava|asiakirja|dokumentum|document[ul]+|وثيقة|دستاویز|दस्तावेज़?)\w{0,3}[\s:]{1,2}(?:is |ist |est |es |e |sono |jest |ar |er |on |je |este |- )?$"
 )
-_ENGLISH = _KEY_LIKE | {"confidential", "embargoed"}
 _HEADER = re.compile(r"[^\W\d_][^\n:：?？.,]{2,48}(?:[:：]|\.\s|\n)")
 """A short first part of a line: `Dokument poufny. Warunki ...`. English words need a surer sign, they have other uses."""
 _LEVEL_BEFORE = re.compile(
-    r"(?i)(?:classification|distribution|circulation|sensitivity|confidentiality|security (?:level|label|class)|data class|einstufung|vertraulichkeitsstufe|geheimhaltungsstufe|clasificacion|classificacao|classificazione|classificatie|klauzula|гриф(?: секретности)?|gizlilik derecesi|密级|機密区分|보안등급|보안 등급)(?: level| grade)?[\"'* ]{0,3}[:=：]\s{0,3}[\"'*]{0,3}\Z"
+    r"(?i)(?:classification|distribution|circulation|sensitivity|confidentiality|security|security (?:level|label|class|marking)|protective marking|handling|data class|information class|einstufung|klassifizierung|vertraulichkeit|vertraulichkeitsstufe|geheimhaltungsstufe|schutzklasse|schutzstufe|niveau|confidentialite|clasificacion|nivel|confidencialidad|classificacao|confidencialidade|classificazione|livello|riservatezza|classificatie|rubricering|klauzula|poufnosc|sekretessklass|klassning|klassificering|luokitus|stupen|гриф(?: секретности)?|степень секретности|категория|gizlilik|gizlilik derecesi|密级|密級|保密等级|机密等级|機密区分|機密レベル|取扱区分|보안등급|보안 등급|비밀등급|درجة السرية|مستوى السرية|التصنيف|वर्गीकरण|गोपनीयता स्तर)(?: level| grade)?[\"'* ]{0,3}[:=：\-–][ \t]{0,3}[\"'*]{0,3}\Z"
 )
 _CLASSED_BEFORE = re.compile(
-    r"(?i)(?:classified|marked|rated|eingestuft|classe|clasificado|classificado|classificato) (?:as |als |comme |como |come )\"?\Z"
+    r"(?i)\b(?:classified|marked|rated|labell?ed|designated|stamped|eingestuft|gekennzeichnet|classe|clasificado|marcado|classificado|classificato|oznaczon\w|märkt|merket) (?:as |als |comme |como |come |jako |som )\"?\Z"
 )
-_JAPANESE_ABOUT = re.compile(r"違い|意味|とは|教えて|区别|區別|是什么|什么是|什麼|차이|무엇|뜻|의미|क्या|ما معنى|ما هو")
-_CLOSING_BEFORE = re.compile(r"(?:[,;:–—-]\s|\()\s?(?:strictly |highly |streng |strictement )?\Z")
+_CLASSED_THINGS = re.compile(
+    r"(?i)\b(?:this|these|document|report|file|memo|information|data|material|content|is|ist|dokument|unterlage|est|es|è|jest)\b"
+)
+_NOT_MARK_AFTER = re.compile(
+    r"(?i)\s+(?:as|by|into|using|with|according|based|ads?|santa|sauce|ingredient|garden|agent|life|recipe|weapon|admirer|service|to light|skin|teeth|computing|transaction|settings?|software|format|stock|area|mode|class|method|api|server|rate of return|combustion|link|clock|state|variable|medicine|organs?|affairs|audit(?:or)?s?|stakeholders?)\b"
+)
+_DIRECTED = re.compile(
+    r"(?i)(?:^|[\n.!?:;,(\[{*#>|/\-–—\"'•]|\b(?:please|bitte|kindly|por favor|merci de|s'il vous plait|si prega di|favor|but|and please|internal|confidential|draft|secret|vertraulich|confidentiel|confidencial|riservato))\s*\Z"
+)
+_OUTWARD = re.compile(
+    r"(?i)(?:[ ,]{1,2}(?:or|and|oder|und|ou|et|o|y|e|of|en|lub|и|или) (?:\w+ ){0,2}\w+)?\s*(?:(?:this|these|any of this|diese[sn]?|ceci|esto|questo|isto|dit)(?: (?:document|memo|email|e-mail|message|information|report|file|deck|list|note|mail|text|draft|data|dokument|information|nachricht|bericht))?)?\s*(?:$|[\n.!;:)\]}*|\-–—\"']|(?:outside|externally|beyond|anyone|anybody|others|further|publicly|elsewhere|until|till|before|without (?:prior|permission|consent|written|approval|my|our)|with (?:anyone|others|third|people|persons|the press|competitors|external|colleagues|customers|clients)|to (?:anyone|others|third|the press|external|the public|competitors|customers|clients|persons|any)"
+    r"|außerhalb|ausserhalb|extern|an (?:dritte|externe|andere|unbefugte|die presse)|ohne|vor (?:der|dem|freigabe)|hors|en dehors|a (?:des tiers|l'exterieur|l'externe|terceros|terzi|personne|quiconque)|sans|avant|fuera|sin (?:autorizacion|permiso)|antes|al di fuori|all'esterno|senza|fora|para fora|sem autorizacao|buiten|aan derden|met derden|zonder|za|вне|за пределы|третьим|без|никому|посторонним)\b)"
+)
+_APPLIED_BEFORE = re.compile(
+    r"(?i)(?:(?:\b(?:contains?|containing|includes?|including|discloses?|constitutes?|considered|qualif(?:y|ies) as|treat(?:ed)? (?:this |it |these )?as|marked(?: as)?|this is|these are|it is|that is|is still|are still|is|still|remains|our|my|their|attached|enclosed|following|below|of our|under|per|per our|subject to(?: the| an?| our)?|covered by(?: the| an?| our)?|bound by(?: the| an?| our)?|protected by|protects|governed by(?: the| an?| our)?|signed an?|have an?|has an?|breach(?:es)? (?:of )?(?:the |our |an? )?"
+    r"|enthalt|enthalten|unterliegt(?: dem| der| einem| einer)?|unterliegen|unser(?:e[mn]?)?|unter(?: der| einer)?|ist ein|sind|als|contient|contiennent|notre|nos|sous|couvert par(?: le| un)?|soumis a(?: un)?|protege par le|est un|contiene|contienen|nuestro|nuestra|bajo|sujeto a(?: un)?|amparado por(?: el)?|es un|constituye(?: un)?|nostro|nostra|soggetto a(?: un)?|coperto da|e un|contem|nosso|nossa|sob|sujeito a(?: um)?|protegido por|e um|bevat|ons|onze|onder|valt onder(?: de| een)?|is een|zawiera|stanowi|nasza|nasz|objete|innehaller|var|omfattas av|indeholder|vores|var)|содерж\w+|составля\w+|является|являются|наша?|охраняем\w+|под|içerir|niteliginde\w*)\s+(?:\w+ ){0,2}|含有|包含|属于|涉及|是我们的|我们的|我司|本公司|公司的|当社の|弊社の|含む|に該当|회사의|당사의|우리 |هذه |تتضمن |تحتوي على |हमारे |हमारा )[\"'*]{0,2}\Z"
+)
+_OF_SOMEBODY = re.compile(
+    r"\s+(?:of|der|des|von|de|du|del|della|da|do|van|firmy|spółki|ооо|оао|ао|пао|зао)\s+(?:the |la |le )?(?:company|firma|empresa|entreprise|azienda|[A-ZÀ-ÞŁŚŻ\"«„]|\"|[а-я]{4,})"
+)
+_JAPANESE_ABOUT = re.compile(
+    r"違い|意味|とは|教えて|書き方|作り方|方法|区别|區別|是什么|什么是|什麼|怎么|如何|哪些|차이|무엇|뜻|의미|방법|작성법|क्या|कैसे|ما معنى|ما هو|ما هي|كيف"
+)
+_CLOSING_BEFORE = re.compile(r"(?:[,;:–—-]\s|\()\s?(?:strictly |highly |streng |strictement |estrictamente |strettamente )?\Z")
 _CLOSING_AFTER = re.compile(r"\)?[.!]?\s*(?:$|\n)")
 _SENTENCE_REACH = 240
 
@@ -101,17 +137,28 @@ def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
     return begin, stop.end() if stop else min(len(text), end + _SENTENCE_REACH)
 
 
-def _mention(text: str, start: int, end: int, begin: int, stop: int) -> bool:
-    sentence = text[begin:stop]
-    if _QUESTION_START.match(sentence) and not text[start:end].isupper():
+def _mention(text: str, start: int, end: int) -> bool:
+    """Whether the sentence speaks of the marker rather than marking something."""
+    begin, stop = _sentence(text, start, end)
+    sentence, before = text[begin:stop], text[begin:start]
+    if _ABOUT_WORD.search(sentence):
         return True
-    quoted = start > 0 and text[start - 1] in "\"'`“‘«「" and end < len(text) and text[end : end + 1] in "\"'`”’»」,."
-    if sentence.rstrip().endswith(("?", "？")) and not (text[start:end].isupper() and start - begin < 4 and ":" in sentence):
+    opening = bool(_SYMBOLS.match(before)) or before.rstrip().endswith(":")
+    if opening and _OPENING_AFTER.match(text, end) and not (sentence[-1:] in "?？" and text[start:end].islower()):
+        return False
+    if not text.isascii() and _JAPANESE_ABOUT.search(sentence):
         return True
-    return quoted or bool(_ABOUT.search(sentence))
+    if _ABOUT_KIND.search(sentence):
+        return True
+    if _QUESTION_START.match(sentence) and not (text[start:end].isupper() and (opening or _THIS.search(before))):
+        return True
+    if sentence.rstrip().endswith(("?", "？")) and not (text[start:end].isupper() and _THIS.search(before)):
+        return True
+    return start > 0 and text[start - 1] in "\"'`“‘«「" and end < len(text) and text[end] in "\"'`”’»」,."
 
 
-def _whole_word(text: str, start: int, end: int) -> bool:
+def _whole_word(text: str, start: int, end: int, *, stem: bool = False) -> bool:
+    """Whether words begin and, unless it is a `stem`, end there. Scripts without spaces have no such borders."""
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
     if (before in "-_./" and start > 1 and not text[start - 2].isspace() and text[start - 2] not in "-/") or (
@@ -123,52 +170,103 @@ def _whole_word(text: str, start: int, end: int) -> bool:
     ascii_start, ascii_end = text[start].isascii(), text[end - 1].isascii()
     return not (
         (ascii_start and (before.isalnum() or before == "_") and before.isascii())
-        or (ascii_end and text[end - 1].isalnum() and (after.isalnum() or after == "_") and after.isascii())
+        or (not stem and ascii_end and text[end - 1].isalnum() and (after.isalnum() or after == "_") and after.isascii())
     )
 
 
-def classification(text: str, entries: list[tuple[int, int, bool]]) -> Iterator[Hit]:
-    """Markers at `entries` (start, end, whether the phrase is a compound). A used one is worth 0.8 and more, a mentioned one little."""
-    for start, end, compound in entries:
+def composed_markers(text: str, anchors: Sequence[tuple[int, int, int]]) -> Iterator[Hit]:
+    """Composed phrases near `anchors` (start, end, language)."""
+    windows: dict[int, list[tuple[int, int]]] = {}
+    for start, end, language in anchors:
+        if start and text[start].isascii() and text[start - 1].isalpha() and text[start - 1].isascii() and text[start].isalpha():
+            continue
+        spans = windows.setdefault(language, [])
+        low, high = max(0, start - _PHRASE_CHARS), min(len(text), end + _PHRASE_CHARS)
+        if spans and low <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], high)
+        else:
+            spans.append((low, high))
+    for language, spans in windows.items():
+        pattern = _compiled(language)
+        for low, high in spans:
+            for match in pattern.finditer(text[low:high]):
+                start, end = low + match.start(), low + match.end()
+                if end > start and _whole_word(text, start, end, stem=language not in _STRICT_END):
+                    yield _standing(text, start, end)
+
+
+def _standing(text: str, start: int, end: int) -> Hit:
+    if _mention(text, start, end):
+        return Hit("marker.mention", 0.05, "marker.mention", start, end)
+    sure = text[start:end].isupper() or _label(text, start, end)
+    return Hit("marker.classification", 0.9 if sure else 0.8, "marker.compound", start, end)
+
+
+def _label(text: str, start: int, end: int) -> bool:
+    """Whether it stands by itself: at the start of a line or part, and followed by a colon, a dash, an end."""
+    if not _LABEL_AFTER.match(text, end):
+        return False
+    before = text[max(0, start - 40) : start]
+    return bool(_LABEL_BEFORE.search(before)) or (text[end : end + 1] != "" and bool(_DOCUMENT_BEFORE.search(before)))
+
+
+def classification(text: str, entries: Sequence[tuple[int, int, int]]) -> Iterator[Hit]:
+    """Markers at `entries` (start, end, form). A used one is worth 0.75 and more, a mentioned one little."""
+    for start, end, form in entries:
         if not _whole_word(text, start, end):
             continue
         if _LEVEL_BEFORE.search(text[max(0, start - 48) : start]):
             yield Hit("marker.classification", 0.85, "marker.level", start, end)
-            continue
-        begin, stop = _sentence(text, start, end)
-        if _mention(text, start, end, begin, stop) or (not text.isascii() and _JAPANESE_ABOUT.search(text[begin:stop])):
+        elif form == STANDING:
+            yield _standing(text, start, end)
+        elif _mention(text, start, end):
             yield Hit("marker.mention", 0.05, "marker.mention", start, end)
-            continue
-        if _CLASSED_BEFORE.search(text[max(0, start - 24) : start]):
-            yield Hit("marker.classification", 0.8, "marker.classed", start, end)
-            continue
-        capitals = text[start:end].isupper() and end - start >= 3
-        label = bool(_LABEL_BEFORE.search(text[max(0, start - 40) : start])) and bool(_LABEL_AFTER.match(text, end))
-        label = label or (
-            bool(_LABEL_AFTER.match(text, end))
-            and text[end : end + 1] != ""
-            and bool(_DOCUMENT_BEFORE.search(text[max(0, start - 40) : start]))
-        )
-        wide = not text[start].isascii()
-        closing = bool(_CLOSING_BEFORE.search(text[max(0, start - 12) : start])) and bool(_CLOSING_AFTER.match(text, end))
-        if closing and not compound and end - start >= 9:
-            yield Hit("marker.classification", 0.75, "marker.closing", start, end)
-        elif compound:
-            yield Hit("marker.classification", 0.9 if capitals or label else 0.8, "marker.compound", start, end)
-        elif label and (
-            capitals or wide or text[start].isupper() or (text[end : end + 1] in ":-" and text[start:end].lower() not in _KEY_LIKE)
-        ):
-            yield Hit("marker.classification", 0.85, "marker.label", start, end)
-        elif capitals and end - start >= 6 and not _shouting(text, begin, stop):
-            yield Hit("marker.classification", 0.78, "marker.capitals", start, end)
-        elif end - start >= 8 and _KEEP.search(text[max(0, start - 60) : start]) and _APPLIES.search(text[max(0, start - 90) : start]):
-            yield Hit("marker.classification", 0.76, "marker.applied", start, end)
-        elif text[start:end].lower() not in _ENGLISH and _HEADER.match(text, text.rfind("\n", 0, start) + 1, min(len(text), end + 40)):
-            yield Hit("marker.classification", 0.76, "marker.header", start, end)
+        elif form == DIRECTIVE:
+            yield _directive(text, start, end)
+        elif form == TOPICAL:
+            applied = _label(text, start, end) or _APPLIED_BEFORE.search(text[max(0, start - 60) : start]) or _OF_SOMEBODY.match(text, end)
+            yield Hit("marker.classification" if applied else "marker.mention", 0.8 if applied else 0.1, "marker.topical", start, end)
         else:
-            yield Hit("keyword.everyday", 0.08, "marker.word", start, end)
+            yield _single(text, start, end)
 
 
-def _shouting(text: str, begin: int, stop: int) -> bool:
+def _directive(text: str, start: int, end: int) -> Hit:
+    outward = _OUTWARD.match(text, end)
+    bare = outward is not None and (outward.end() <= end + 1 or not text[end : outward.end()].strip())
+    if outward and (not bare or _DIRECTED.search(text[max(0, start - 24) : start])):
+        return Hit("marker.classification", 0.8, "marker.directive", start, end)
+    return Hit("marker.mention", 0.1, "marker.directive_other", start, end)
+
+
+def _single(text: str, start: int, end: int) -> Hit:
+    """A single word: as a label, closing a title, in capitals, or said of what is at hand."""
+    word = text[start:end]
+    before = text[max(0, start - 90) : start]
+    capitals = word.isupper() and end - start >= 3
+    wide = not word[0].isascii()
+    rule, confidence = "marker.word", 0.08
+    if _CLASSED_BEFORE.search(before[-32:]) and _CLASSED_THINGS.search(before):
+        rule, confidence = "marker.classed", 0.8
+    elif end - start >= 9 and _CLOSING_BEFORE.search(before[-24:]) and _CLOSING_AFTER.match(text, end):
+        rule, confidence = "marker.closing", 0.75
+    elif _label(text, start, end) and (
+        capitals or wide or word[0].isupper() or (text[end : end + 1] in ":-" and word.lower() not in _KEY_LIKE)
+    ):
+        rule, confidence = "marker.label", 0.85
+    elif capitals and end - start >= 6 and not _shouting(text, start, end):
+        rule, confidence = "marker.capitals", 0.78
+    elif _NOT_MARK_AFTER.match(text, end):
+        pass
+    elif end - start >= 5 and _KEEP.search(before[-60:]) and _APPLIES.search(before):
+        rule, confidence = "marker.applied", 0.76
+    elif end - start >= 6 and _TREAT.search(before):
+        rule, confidence = "marker.treat", 0.76
+    elif word.lower() not in _ENGLISH and _HEADER.match(text, text.rfind("\n", 0, start) + 1, min(len(text), end + 40)):
+        rule, confidence = "marker.header", 0.76
+    return Hit("marker.classification" if confidence > 0.5 else "keyword.everyday", confidence, rule, start, end)
+
+
+def _shouting(text: str, start: int, end: int) -> bool:
+    begin, stop = _sentence(text, start, end)
     sentence = text[begin:stop]
     return len(sentence) > 60 and sentence.isupper() and sentence.rstrip().endswith("?")

@@ -7,6 +7,7 @@ Plain ASCII, which most requests are, passes untouched. The folded text is for l
 import re
 import unicodedata
 from functools import lru_cache
+from typing import NamedTuple
 
 _DASHES = "‐‑‒–—―−﹘﹣－⁃➖"
 _QUOTES = {
@@ -54,6 +55,9 @@ _MARKS = re.compile(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _TAGS = re.compile("[\U000e0020-\U000e007e]+")
 _BIDI = re.compile("\u202e([^\u202c\u202d\u202e\n]+)")
+_TURNED, _TAG_LEAD = "\u202e".encode(), b"\xf3\xa0"
+_OTHER_LEADS = bytes((0xC9, 0xCA, *range(0xCD, 0xD7)))
+"""First bytes in UTF-8 of the scripts with letters that look like Latin ones."""
 _NEEDS_CARE = re.compile("[\u202e\U000e0020-\U000e007e]")
 
 
@@ -99,14 +103,85 @@ def _table() -> dict[int, str | None]:
     return table
 
 
+class _Page(NamedTuple):
+    """How the characters of a one-byte code page fold: by one translation of bytes."""
+
+    codec: str
+    table: bytes
+    deleted: bytes
+
+
+_CODECS = ("cp1252", "cp1250", "cp1251", "cp1254", "cp1253", "cp1255", "cp1256", "cp1257")
+"""Between them they hold the letters of nearly all texts in alphabets. What a page does not hold goes the long way."""
+
+
+@lru_cache(maxsize=1)
+def _pages() -> tuple[dict[str, int], tuple[_Page, ...]]:
+    """The page to try for a text by its first foreign character, and the pages."""
+    first: dict[str, int] = {}
+    pages: list[_Page] = []
+    for codec in _CODECS:
+        table, deleted = bytearray(range(256)), bytearray()
+        for byte in range(128, 256):
+            character = bytes((byte,)).decode(codec, "ignore")
+            if not character:
+                continue
+            first.setdefault(character, len(pages))
+            folded = _fold_run(character)
+            encoded = folded.encode(codec, "ignore")
+            if not folded:
+                deleted.append(byte)
+            else:
+                table[byte] = encoded[0] if len(folded) == len(encoded) == 1 and not unicodedata.combining(character) else 0
+        pages.append(_Page(codec, bytes(table), bytes(deleted)))
+    return first, tuple(pages)
+
+
 def warm() -> None:
-    """Make the table now, so that no request pays for it."""
-    _table()
+    """Make the tables now, so that no request pays for them."""
+    _pages()
+    _fold_run("\u4e2d\u6587\u3002")
 
 
 def fold(text: str) -> str:
     """The form that rules look at. ASCII comes back as it is; other letters come back lower-case and without accents."""
-    return text if text.isascii() else _FOREIGN.sub(_fold_match, text)
+    if text.isascii():
+        return text
+    quick = _fold_page(text)
+    if quick is not None:
+        return quick
+    return _fold_run(text) if _mostly_foreign(text) else _FOREIGN.sub(_fold_match, text)
+
+
+def _mostly_foreign(text: str) -> bool:
+    """Whether it is quicker to look at all of the text than at its foreign parts one by one."""
+    return len(text.encode("utf-8", "replace")) > len(text) * 3 // 2
+
+
+def _fold_page(text: str) -> str | None:
+    """The same for a text in one alphabet, quickly; None for others."""
+    start = _FIRST_FOREIGN.search(text)
+    first, pages = _pages()
+    index = first.get(start.group()) if start else None
+    if index is None:
+        return None
+    for at in (index, *((_LATIN_REST,) if index == 0 else ())):
+        page = pages[at]
+        try:
+            raw = text.encode(page.codec)
+        except UnicodeEncodeError:
+            continue
+        plain = raw.translate(page.table, page.deleted)
+        if 0 not in plain:
+            return plain.decode(page.codec)
+        if "\u2026" not in text:
+            return None
+        return _fold_page(text.replace("\u2026", "..."))
+    return None
+
+
+_LATIN_REST = 1
+_FIRST_FOREIGN = re.compile(r"[^\x00-\x7f]")
 
 
 def _fold_match(match: re.Match[str]) -> str:
@@ -115,11 +190,28 @@ def _fold_match(match: re.Match[str]) -> str:
 
 
 def _fold_run(run: str) -> str:
-    run = _MARK_RUNS.sub("", run)
-    if not unicodedata.is_normalized("NFKD", run):
-        run = unicodedata.normalize("NFKD", run)
-    run = unicodedata.normalize("NFC", _MARKS.sub("", run))
-    return run.translate(_table())
+    if _MARKS.search(run):
+        run = _MARKS.sub("", unicodedata.normalize("NFKD", _MARK_RUNS.sub("", run)))
+    elif not unicodedata.is_normalized("NFKD", run):
+        run = _MARKS.sub("", unicodedata.normalize("NFKD", run))
+    return _mapped().sub(_map, unicodedata.normalize("NFC", run))
+
+
+@lru_cache(maxsize=1)
+def _mapped() -> re.Pattern[str]:
+    """Runs of characters that the table maps: looking for them is quicker than asking the table for each."""
+    codes = sorted(_table())
+    ranges: list[list[int]] = []
+    for code in codes:
+        if ranges and code == ranges[-1][1] + 1:
+            ranges[-1][1] = code
+        else:
+            ranges.append([code, code])
+    return re.compile("[" + "".join(f"{re.escape(chr(low))}-{re.escape(chr(high))}" for low, high in ranges) + "]+")
+
+
+def _map(match: re.Match[str]) -> str:
+    return match.group().translate(_table())
 
 
 _fold_short = lru_cache(maxsize=4096)(_fold_run)
@@ -131,21 +223,45 @@ def further_views(original: str, folded: str) -> list[str]:
     if original.isascii():
         return []
     views: list[str] = []
-    if _NEEDS_CARE.search(original):
+    raw = original.encode("utf-8", "replace")
+    if (_TURNED in raw or _TAG_LEAD in raw) and _NEEDS_CARE.search(original):
         hidden = "".join(chr(ord(character) - 0xE0000) for run in _TAGS.findall(original) for character in run)
         if hidden:
             views.append(hidden)
         views.extend(fold(part[::-1]) for part in _BIDI.findall(original))
-    if _OTHER_SCRIPT.search(original) and (_MIXED.search(original) or _lookalike_word(original)):
+    if len(raw) != len(raw.translate(None, _OTHER_LEADS)) and (_mixed(original) or _lookalike_word(original)):
         replaced = fold(original.translate(_LOOKALIKES))
         if replaced != folded:
             views.append(replaced)
     return views
 
 
-_WORD = re.compile(r"[^\W\d_]{4,40}")
+_LIKE_LATIN = re.escape("".join(map(chr, _LOOKALIKES)))
+_LOOKALIKE_WORD = re.compile(rf"(?<![^\W\d_])[A-Za-z]*[{_LIKE_LATIN}][A-Za-z{_LIKE_LATIN}]{{3,}}(?![^\W\d_])")
+_CYRILLIC = bytes(
+    76 if ord(character) in _LOOKALIKES else 97 if character.isascii() and character.isalpha() else 70 if character.isalpha() else 32
+    for character in bytes(range(256)).decode("cp1251", "replace")
+)
+"""Code page 1251 as a sketch: L a look-alike letter, a an ASCII letter, F another letter, a space all else."""
+_ASCII_RUN = re.compile(r"[A-Za-z0-9_]+")
+
+
+def _mixed(text: str) -> bool:
+    """Whether letters of another script stand right beside ASCII ones."""
+    if not _mostly_foreign(text):
+        return bool(_MIXED.search(text))
+    size = len(text)
+    for match in _ASCII_RUN.finditer(text):
+        start, end = match.span()
+        if (start and _OTHER_SCRIPT.match(text[start - 1])) or (end < size and _OTHER_SCRIPT.match(text[end])):
+            return True
+    return False
 
 
 def _lookalike_word(text: str) -> bool:
     """Whether some word in another script turns wholly into ASCII: it can be read as Latin."""
-    return any(not word.isascii() and word.translate(_LOOKALIKES).isascii() for word in _WORD.findall(text))
+    try:
+        sketch = text.encode("cp1251").translate(_CYRILLIC)
+    except UnicodeEncodeError:
+        return bool(_LOOKALIKE_WORD.search(text))
+    return any(len(word) >= 4 and b"F" not in word and b"L" in word for word in sketch.split())

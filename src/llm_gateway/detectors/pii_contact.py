@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from llm_gateway.detectors.linear import compile_pattern
-from llm_gateway.detectors.matters import names
+from llm_gateway.detectors.people import names
 from llm_gateway.detectors.pii_numbers import whole_word
 from llm_gateway.detectors.rules import Hit
 

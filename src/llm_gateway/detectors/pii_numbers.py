@@ -47,10 +47,10 @@ _PHONE_FORMS = (
 )
 _TOLL_FREE = re.compile(r"0?0?(?:800|808|900|180\d|0180\d)(?=[ \-/.])|(?:\+?1[ .\-]?)?\(?8(?:00|33|44|55|66|77|88)\)?")
 _ID_VALUE = re.compile(
-    r"[\s:#=\"'*.()\-–/]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*/-]{1,4}+){0,6}([A-Z]{0,5}[ \-]?[0-9][0-9A-Z .\-/*]{3,24})(?![0-9])",
+    r"[\s:#=\"'*.()\-–/°º№]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*/°º№-]{1,4}+){0,6}([A-Z]{0,5}[ \-]?[0-9][0-9A-Z .\-/*]{3,24})(?![0-9])",
     re.IGNORECASE,
 )
-_NAME_ID_VALUE = re.compile(r"[\s:#=\"'*.()\-/]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*-]{1,4}+){0,5}([A-Z0-9]{6,20})\b")
+_NAME_ID_VALUE = re.compile(r"[\s:#=\"'*.()\-/°º№]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*°º№-]{1,4}+){0,5}([A-Z0-9]{6,20})\b")
 _PHONE_VALUE = re.compile(
     r"[\s:#=\"'*.–-]{0,6}+[(]?(?:[^\W\d_]{1,16}+[\s:#=\"'’&.,()*–-]{1,4}+){0,7}(\+?\(?[0-9](?:[ .\-/()]{0,2}[0-9]){5,14})"
 )
@@ -60,6 +60,23 @@ _BANK_VALUE = re.compile(
 _WORD_INSIDE = re.compile(r"[ .\-/][a-z]{3}")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _CN_MOBILE = compile_pattern(r"(?:^|[^0-9A-Za-z_.\-])(1[3-9]\d[ \-]?\d{4}[ \-]?\d{4})(?:[^0-9A-Za-z_\-]|$)")
+_COUNTING = "12345678901234567890123456789012345678"
+_FICTITIOUS = re.compile(r"555[ -]?01[0-9]{2}\Z")
+_OTHER_BANK_WORDS = (
+    "transit",
+    "routing",
+    "sort code",
+    "bsb",
+    "blz",
+    "branch",
+    "institution",
+    "bank",
+    "agenc",
+    "aba",
+    "clabe",
+    "swift",
+    "bic",
+)
 _SEPARATORS = frozenset(" .-/()+")
 _ZIP = re.compile(r"[0-9]{5}-[0-9]{4}\Z")
 _DATE_LIKE = re.compile(r"(?:(?:19|20)[0-9]{2}[-/. ][0-9]{1,2}[-/. ][0-9]{1,2}|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ](?:19|20)[0-9]{2})")
@@ -163,7 +180,7 @@ def cards(text: str, runs: list[tuple[int, int]], card_words: Spans) -> Iterator
         for digits, start, end in _candidates(groups, text):
             if start < taken:
                 continue
-            if len(set(digits)) < 3 or not luhn(digits):
+            if len(set(digits)) < 3 or digits in _COUNTING or not luhn(digits):
                 continue
             if (start and (text[start - 1].isalnum() and text[start - 1].isascii())) or (
                 text[end : end + 1].isalpha() and text[end].isascii()
@@ -191,7 +208,8 @@ def ibans(text: str, bank_words: Spans) -> Iterator[Hit]:
                 value, _, rest = value.rpartition(" ")
                 if not value or not rest:
                     break
-            if _near(bank_words, match.start() - 24, match.start()) and sum(map(str.isdigit, match.group(1))) >= 12:
+            figures = "".join(filter(str.isdigit, match.group(1)))
+            if _near(bank_words, match.start() - 24, match.start()) and len(figures) >= 12 and len(set(figures)) > 3:
                 yield Hit("pii.iban", 0.75, "pii.iban_context", match.start(1), match.end(1))
 
 
@@ -261,7 +279,7 @@ def bank_accounts(text: str, bank_words: Spans) -> Iterator[Hit]:
             continue
         value = match.group(1)
         digits = sum(map(str.isdigit, value))
-        if _DATE_LIKE.match(value) or len(set(value)) < 3 or digits < 6 or text[match.start(1) - 1] in "$€£":
+        if _DATE_LIKE.match(value) or len(set(filter(str.isdigit, value))) < 3 or digits < 6 or text[match.start(1) - 1] in "$€£":
             continue
         generic = word in (
             "account",
@@ -279,7 +297,8 @@ def bank_accounts(text: str, bank_words: Spans) -> Iterator[Hit]:
             "rib",
         )
         between = text[end : match.start(1)]
-        if generic and (digits < 8 or len(between) > 14 or "id" in between.lower()):
+        least = 6 if any(other in text[max(0, start - 60) : start].lower() for other in _OTHER_BANK_WORDS) else 8
+        if generic and (digits < least or len(between) > 14 or "id" in between.lower()):
             continue
         if digits == 12 and "aws" in text[max(0, start - 400) : end + 200].lower():
             continue  # an AWS account's number is no bank account
@@ -325,6 +344,7 @@ def phones_by_word(text: str, phone_words: Spans) -> Iterator[Hit]:
             _TOLL_FREE.match(value)
             or _DATE_LIKE.match(value)
             or _VERSION_LIKE.match(value)
+            or _FICTITIOUS.match(value)
             or not (8 if loose else 7) <= count <= 15
             or len(set(value)) < 3
         ):

@@ -1,4 +1,4 @@
-# ruff: noqa: E501  # patterns and word lists read best unbroken
+# ruff: noqa: E501, SIM905  # patterns and word lists read best unbroken
 """A credential word and a value near it, in prose and in code; and drawn tokens in a telling surrounding."""
 
 import re
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from llm_gateway.detectors.decode import encoded_text
 from llm_gateway.detectors.linear import compile_pattern
+from llm_gateway.detectors.normalise import fold
 from llm_gateway.detectors.rules import Hit, looks_drawn
 from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, placeholder, repetitive, shape, term_of_art
 
@@ -34,10 +35,19 @@ _SHORT_AMBIGUOUS = frozenset(
         "pwd",
         "lösen",
         "jeton",
+        "losen",
     }
 )
 _REACH = 220
 
+_INFLECTED = frozenset(
+    "lösen lösenord passord adgangskode kodeord salasana heslo hasło haslo jelszó jelszo şifre sifre parola sandi kata sandi kata laluan wachtwoord passwort kennwort geslo zaporka lozinka parool slaptažodis parole fjalëkalimi".split()
+)
+"""Words for a password in languages that write endings to a noun: the password, my password, of the password."""
+_INFLECTED_FOLDED = frozenset(fold(word).lower() for word in _INFLECTED)
+_ENDING = re.compile(
+    r"(?:et|ets|en|ens|er|erna|arna|ene|t|n|ni|si|mme|nne|nya|mu|ku|m|mi|mı|ım|im|un|unuz|unuzu|niz|nizi|ul|ului|a|e|u|om|em|y|ami|ta|to|vam|unk|om|aja|ja|et:|i|ı|su|sı|yi|yı|muz|miz|z|o|s|es|wort|na|ne|va|ve)(?![A-Za-z0-9_])"
+)
 _IDENTIFIER_TAIL = re.compile(r"[A-Za-z0-9_]{0,28}")
 _DEAD_TAIL = re.compile(
     r"(?i)(?:s?_?-?(?:name|id|file|path|url|uri|len|length|count|type|policy|expir|min|max|field|input|reset|manager|hash|ref|store|class|valid|encod|format|limit|version|header|label|hint|error|strength|rotation|required|change|prompt|size|usage|regex|pattern|bucket|index|word|ize|iz|board|stroke|note|pair|space|frame|ring|hole|hunt|port|ed\b|ing\b|ion|ary|ly\b|able|enger|ive|age|es\b|ez|er\b|less|word))"
@@ -51,7 +61,7 @@ _WRAPPER = re.compile(r"(?:[rbuf]?[\"'`“]|\(|<!\[CDATA\[|base64:|Bearer\s+|Bas
 _VALUE = re.compile(r"[^\s\"'`<>|]{1,200}")
 _QUOTED = re.compile(r"[\"'`]([^\"'`\n]{1,200})[\"'`]")
 _PROSE_IS = re.compile(
-    r"(?i)[\"'`´\])]{0,2}\s{0,3}(?:\w{1,16}\s){0,4}?(?:is|was|are|to|as|es|era|ist|war|lautet|est|était|è|era|é|jest|je|is:|är|er|on|to:|будет|это|olan|=|は|が|を|은|는|이|가|是|为|為|هو|هي|là|adalah|is now|now)[\s:「『\"'`*(]{0,6}"
+    r"(?i)[\"'`´\])]{0,2}\s{0,3}(?:\w{1,16}\s){0,4}?(?:is|was|are|to|as|es|era|ist|war|lautet|est|était|è|era|é|jest|je|is:|är|er|on|to:|будет|это|olan|=|は|が|を|은|는|이|가|是|为|為|هو|هي|là|adalah|is now|now|on nyt|este|jelenleg|har blivit|er nu|blev|wurde|je nyní|on uusi|byl|byla|było|стал|теперь|oldu|olarak|ni|niyo|είναι|היא|הוא|คือ|la|này là|inakuwa)[\s:「『\"'`*(]{0,6}"
 )
 _PROSE_FAR = re.compile(
     r"(?i)\s{1,3}(?:[\w.'-]{1,20}\s){1,6}?(?:is|was|are|ist|war|lautet|est|es|era|e|è|é|jest|to|olan|is now|was set to|should be|[\w'-]{1,20}:)[\s:\"'`*(]{1,6}"
@@ -140,7 +150,7 @@ def _bounded(text: str, start: int, end: int, word: str) -> int:
     tail = _IDENTIFIER_TAIL.match(text, end)
     rest = tail.group() if tail else ""
     if rest:
-        if rest in ("s", "S", "es"):
+        if rest in ("s", "S", "es") or (word in _INFLECTED_FOLDED and _ENDING.fullmatch(rest)):
             return end + len(rest)
         if rest[0].islower() and rest[0].isalpha() and word[-1].isalpha() and not rest.startswith(("prod", "dev", "test")):
             return -1
@@ -372,6 +382,27 @@ def credential_values(text: str, words: Words) -> Iterator[Hit]:
                 resume = finish
 
 
+_KEY_NOUNS = frozenset({"key", "keys", "token", "tokens", "api", "access", "deploy", "license", "licence", "serial", "activation"})
+_SHORT_KEY = re.compile(r"(?: (?:key|code|token|no))?[\"']?(?: is|\s?[:=])?\s{0,2}[\"'`]?([A-Za-z0-9]{10,15})(?![A-Za-z0-9_.\-/])")
+_CHANGES = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")
+
+
+def short_keys(text: str, weak: Sequence[tuple[int, int, str]]) -> Iterator[Hit]:
+    """Ten to fifteen drawn characters right after the word key or token: `kanban key ZB4G8P7IFHNB`."""
+    for start, end, word in weak:
+        if word not in _KEY_NOUNS or (start and text[start - 1].isalpha()):
+            continue
+        match = _SHORT_KEY.match(text, end)
+        if not match or match.start(1) == end or _DATA_KEY.search(text[max(0, start - 24) : end]):
+            continue
+        value = match.group(1)
+        pieces = _CHANGES.findall(value)
+        digits = sum(map(str.isdigit, value))
+        if 2 <= digits <= len(value) - 3 and len(pieces) >= 5 and max(map(len, pieces)) <= 6 and not placeholder(value):
+            yield Hit("secret.api_key", 0.74, "generic.short_key", match.start(1), match.end(1))
+            return
+
+
 def _near(entries: Sequence[tuple[int, int, str]], start: int, end: int) -> bool:
     """Whether a word of the class begins inside [start, end)."""
     index = bisect_left(entries, (start, 0, ""))
@@ -413,7 +444,7 @@ def drawn_tokens(text: str, long_words: Sequence[tuple[int, str]], words: Words)
                     continue
                 token = token[2:]
             kind = shape(token)
-            if token.startswith(_OBJECT_IDS):
+            if token.startswith(_OBJECT_IDS) or _stands_for_nothing(text, start, end, token):
                 continue
             if len(token) == 34 and token.startswith("SK") and kind is not Shape.NOT:
                 yield Hit("secret.api_key", 0.8, "token.twilio", start, end)
@@ -424,6 +455,13 @@ def drawn_tokens(text: str, long_words: Sequence[tuple[int, str]], words: Words)
                 yield Hit(
                     "secret.api_key" if confidence >= 0.7 else "secret.opaque_token", confidence, f"token.{kind.name.lower()}", start, end
                 )
+
+
+def _stands_for_nothing(text: str, start: int, end: int, token: str) -> bool:
+    """Encrypted by a tool that says so, or the bare head of a JWT, which every JWT of its kind begins with."""
+    if "ENC[" in text[max(0, start - 200) : start]:
+        return True
+    return token.startswith(("eyJhbGciOi", "eyJ0eXAiOi")) and len(token) < 80 and text[end : end + 1] != "." and "." not in token
 
 
 def _token_confidence(text: str, words: Words, start: int, end: int, token: str, kind: Shape) -> float:
@@ -454,7 +492,7 @@ def _token_confidence(text: str, words: Words, start: int, end: int, token: str,
         or ("/" in token.strip("/")[:-1] and kind is not Shape.RANDOM)
     )
     if kind is Shape.HEX:
-        if len(token) < 20 and not close:
+        if (len(token) < 20 and not close) or _DATA_KEY.search(text[max(0, start - 40) : start]):
             return 0.0
         return 0.8 if close else 0.72 if weak and not in_path else 0.3
     if token.count("/") >= 3 and token.count("+") == 0 and len(token) < 60:

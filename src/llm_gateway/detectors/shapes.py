@@ -32,13 +32,20 @@ _COUNTED: tuple[tuple[int, str], ...] = (
 """Shapes that one automaton counts. Shapes over letters are kept apart: counted together they would multiply its states."""
 
 _SPACED = compile_pattern(r"(?:[!-~][ .\-_|*]){9}[!-~]")
-_WORD_ROW = compile_pattern(r"(?:[a-z]{3,8}[ ,]{1,2}){11}")
 _ALL = frozenset(range(19))
 _SENTINEL = len(_COUNTED)
 """Index of a pattern that every text matches. When it is missing the automaton gave up, and every rule must look."""
-_LONG_WORD = compile_pattern(r"\S{15,}")
+_LONG_WORD = compile_pattern(r"[!-~]{15,}")
 _DIGIT = re.compile(r"[0-9]")
 _CASES = re.compile(r"[a-z][A-Z][a-z]?[A-Z]|[A-Z][a-z][A-Z]")
+_FEWEST_DIGITS = 6
+"""A text with fewer holds no number and nothing encoded in digits that a rule could take for something."""
+_DIGITS = b"0123456789"
+_CONTROLS = bytes((*range(9), 11, 12, *range(14, 32), 127))
+_SKETCH = bytes(32 if chr(code) in " .-_|*" else 118 if 33 <= code <= 126 else 110 for code in range(256))
+"""Separators become spaces, other visible characters become v, all else n."""
+_SINGLE_LETTERS = b" v v v "
+_SEED_LINE_CHARS = (50, 240)
 
 
 def drawn_words(text: str) -> list[tuple[int, str]]:
@@ -50,18 +57,30 @@ _SET = PatternSet((*(pattern for _, pattern in _COUNTED), ""), 64 << 20)
 
 
 def shapes_in(text: str) -> frozenset[int]:
-    """The shapes that occur in `text`."""
-    matched = _SET.match(text)
-    if _SENTINEL not in matched:
-        return _ALL
-    seen = {_COUNTED[index][0] for index in matched if index != _SENTINEL}
-    longest = max((len(word) for _, word in drawn_words(text)), default=0)
-    if longest:
-        seen.update((TOKEN, BASE64, BASE32))
-        if longest >= 35:
-            seen.update((BASE85, DOTTED))
-    if _SPACED.search(text):
+    """The shapes that occur in `text`. Cheap sketches tell first which of the dearer looks can find anything."""
+    seen: set[int] = set()
+    raw = text.encode("utf-8", "replace")
+    if len(raw) - len(raw.translate(None, _DIGITS)) >= _FEWEST_DIGITS or len(raw) != len(raw.translate(None, _CONTROLS)):
+        matched = _SET.match(text)
+        if _SENTINEL not in matched:
+            return _ALL
+        seen.update(_COUNTED[index][0] for index in matched if index != _SENTINEL)
+    if _LONG_WORD.search(text):
+        longest = max((len(word) for _, word in drawn_words(text)), default=0)
+        if longest:
+            seen.update((TOKEN, BASE64, BASE32))
+            if longest >= 35:
+                seen.update((BASE85, DOTTED))
+    if _SINGLE_LETTERS in raw.translate(_SKETCH) and _SPACED.search(text):
         seen.add(SPACED)
-    if _WORD_ROW.search(text):
+    if _lower_line(text):
         seen.add(WORD_ROW)
     return frozenset(seen)
+
+
+def _lower_line(text: str) -> bool:
+    """Whether some line is as long as a seed phrase and has small letters only."""
+    shortest, longest = _SEED_LINE_CHARS
+    if len(text) < shortest:
+        return False
+    return any(shortest <= len(line) <= longest and line.islower() for line in text.split("\n"))

@@ -62,6 +62,7 @@ _FILE_OR_VERSION = re.compile(
     r"|[a-z]+[0-9]?://[^\s]*|\.{0,2}/[\w./\-]*|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:t[0-9:.z+\-]*)?\Z|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?\Z|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+\Z"
     r"|(?:sha|aes|rsa|md|utf|http|tls|rfc|cve|iso|base|ed|x|es|rs|hs|ps|p|gpt|tcp|udp|ipv|oauth|web|win|h|k)[-_]?[0-9][0-9a-z.\-_/]{0,12}\Z"
 )
+_RESOURCE = re.compile(r"[a-z]{2,24}/[\w.\-]{1,40}/[a-z]{2,24}(?:/[\w.\-]{1,40}){0,4}\Z")
 _TERM = re.compile(r"(?i)[a-z]+[-_]?[0-9]{1,4}(?:[-_](?:bit|[a-z]{1,6}))?\Z|(?:ctrl|cmd|alt|shift|fn)[+\-].*\Z")
 _STOP = frozenset(
     """password passwd pass pwd secret token key string str text none null nil undefined true false required optional
@@ -125,6 +126,8 @@ def shape(token: str) -> Shape:
         limit = 3.4 if size >= 20 else 2.9
         if mean <= limit and longest <= max(8, size // 3):
             return Shape.RANDOM
+        if digits >= 4 and len(pieces) >= 9 and token.isalnum() and (token.isupper() or token.islower()):
+            return Shape.RANDOM  # letters and digits change too often for a name
         solid = digits >= 3 and digits * 12 >= size and (size - letters_digits) * 8 <= size
         return Shape.RANDOM if solid and likeness(pieces, 8) < 0.42 else Shape.NOT
     cases = not token.islower() and not token.isupper()
@@ -166,7 +169,7 @@ def term_of_art(value: str) -> bool:
 
 def file_or_version(value: str) -> bool:
     """Whether it is a path, an address, a version, a date, the name of an algorithm."""
-    return bool(_FILE_OR_VERSION.match(value))
+    return bool(_FILE_OR_VERSION.match(value) or _RESOURCE.match(value))
 
 
 @lru_cache(maxsize=4096)

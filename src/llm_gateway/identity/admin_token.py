@@ -55,6 +55,10 @@ class AdminToken:
         """Whether this is the token; takes as long wherever the difference is, and whatever the length."""
         return hmac.compare_digest(self._digest, hashlib.sha256(token.encode()).digest())
 
+    def bound(self, message: str) -> str:
+        """A digest (hex) of a message that is another under another admin token."""
+        return hmac.new(self._digest, message.encode(), hashlib.sha256).hexdigest()
+
 
 def admin_token(configured: str, data_dir: Path) -> AdminToken:
     """The token of the configuration, else that of the data folder, made when there is none.

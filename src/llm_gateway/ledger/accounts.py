@@ -52,6 +52,10 @@ class Hold(Protocol):
     amount: int
 
 
+Told = Callable[[int, int], None]
+"""Is told what was spent on an account in all, and how much of it just now. No crossing of an amount is told twice or missed."""
+
+
 class Accounts(Protocol):
     """The accounts, as the budgets need them."""
 
@@ -71,8 +75,9 @@ class Accounts(Protocol):
         """Give back what is held. A second time does nothing. Never waits."""
         ...
 
-    def charge(self, key: AccountKey, amount: int) -> Standing | None:
-        """Count `amount` as spent, and say where the account stands then; None: nobody asks for this account. Never waits.
+    def charge(self, key: AccountKey, amount: int, told: Told) -> None:
+        """Count `amount` as spent. `told` is called when it is known where the account stands then, unless nobody asks for this account.
+        Never waits.
 
         To be called in the same breath as the row is handed to the ledger.
         """
@@ -83,11 +88,17 @@ class Accounts(Protocol):
         ...
 
     def held(self) -> int:
-        """Pico-dollars held, over all accounts: 0 when no call is running."""
+        """Pico-dollars held by this process, over all accounts: 0 when no call is running."""
+        ...
+
+    async def aclose(self) -> None:
+        """Say what is to be said, and let go of everything."""
         ...
 
 
-class _Account:
+class Account:
+    """What this process knows of an account, in pico-dollars."""
+
     __slots__ = ("held", "spent", "wanted")
 
     def __init__(self, spent: int) -> None:
@@ -105,7 +116,7 @@ class MemoryHold:
 
     __slots__ = ("accounts", "amount")
 
-    def __init__(self, accounts: list[_Account], amount: int) -> None:
+    def __init__(self, accounts: list[Account], amount: int) -> None:
         self.accounts = accounts
         self.amount = amount
 
@@ -134,10 +145,10 @@ class MemoryAccounts:
     def __init__(self, load: Load, most: int = MAX_ACCOUNTS) -> None:
         self._load = load
         self._most = most
-        self._accounts: dict[AccountKey, _Account] = {}
+        self._accounts: dict[AccountKey, Account] = {}
         self._loading: dict[AccountKey, _Loading] = {}
 
-    async def reserve(self, claims: Sequence[Claim], amount: int) -> MemoryHold | Refusal:
+    async def reserve(self, claims: Sequence[Claim], amount: int) -> Hold | Refusal:
         accounts = self._known(claims) or await self._ready(claims)
         refusal = _refusal(accounts, claims, amount)
         if refusal is not None:
@@ -158,15 +169,15 @@ class MemoryAccounts:
         hold.accounts = []
         hold.amount = 0
 
-    def charge(self, key: AccountKey, amount: int) -> Standing | None:
+    def charge(self, key: AccountKey, amount: int, told: Told) -> None:
         account = self._accounts.get(key)
         if account is not None:
             account.spent += amount
-            return account.standing()
+            told(account.spent, amount)
+            return
         loading = self._loading.get(key)
         if loading is not None and loading.taken:
             loading.charged += amount
-        return None
 
     async def read(self, key: AccountKey) -> Standing:
         (account,) = await self._ready((Claim(key, 0),))
@@ -175,11 +186,14 @@ class MemoryAccounts:
     def held(self) -> int:
         return sum(account.held for account in self._accounts.values())
 
+    async def aclose(self) -> None:
+        """There is nothing to let go of."""
+
     def known(self) -> Iterable[tuple[AccountKey, Standing]]:
         """The accounts that are in memory."""
         return [(key, account.standing()) for key, account in self._accounts.items()]
 
-    def _known(self, claims: Sequence[Claim]) -> list[_Account] | None:
+    def _known(self, claims: Sequence[Claim]) -> list[Account] | None:
         """The accounts of all claims, where all are in memory."""
         accounts = self._accounts
         try:
@@ -187,7 +201,7 @@ class MemoryAccounts:
         except KeyError:
             return None
 
-    async def _ready(self, claims: Sequence[Claim]) -> list[_Account]:
+    async def _ready(self, claims: Sequence[Claim]) -> list[Account]:
         """The accounts of all claims, none of which can be let go of before this returns to its caller."""
         while True:
             found = [account for claim in claims if (account := self._accounts.get(claim.key)) is not None]
@@ -215,9 +229,12 @@ class MemoryAccounts:
         try:
             spent = await self._load(key, loading.take)
             self._make_room()
-            self._accounts[key] = _Account(spent + loading.charged)
+            self._accounts[key] = self._new(key, spent + loading.charged)
         finally:
             del self._loading[key]
+
+    def _new(self, key: AccountKey, spent: int) -> Account:
+        return Account(spent)
 
     def _make_room(self) -> None:
         if len(self._accounts) < self._most:
@@ -231,7 +248,7 @@ class MemoryAccounts:
                 return
 
 
-def _refusal(accounts: Sequence[_Account], claims: Sequence[Claim], amount: int) -> Refusal | None:
+def _refusal(accounts: Sequence[Account], claims: Sequence[Claim], amount: int) -> Refusal | None:
     for place, account in enumerate(accounts):
         if account.spent + account.held + amount > claims[place].limit:
             return Refusal(place, account.standing())

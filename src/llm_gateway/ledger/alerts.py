@@ -1,6 +1,5 @@
 """Says once in each period when a budget has come to half, to four fifths, to its end, and when it first refused a call."""
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Final, Literal, Protocol
 
@@ -14,8 +13,7 @@ from llm_gateway.ledger.budgets import Budget
 _log = structlog.get_logger(__name__)
 LEVELS: Final = (50, 80, 100)
 """Percent of a limit."""
-MAX_EVENTS: Final = 256
-_MAX_REFUSED: Final = 10_000
+_MAX_TOLD: Final = 10_000
 
 EventKind = Literal["threshold", "refused", "unknown_price"]
 
@@ -63,16 +61,15 @@ class LogNotifier:
 
 
 class Alerts:
-    """Makes events of what accounts come to, keeps the newest, and hands each to the notifiers.
+    """Makes events of what accounts come to, and hands each to the notifiers.
 
-    A threshold is crossed by exactly one charge, so nothing needs to be remembered for it to be told once, and a
-    restarted process, which begins with what was spent before, does not tell it again.
+    What this process has told it does not tell again. What another process told, or this one before a restart, it may: `ledger.bulletin`
+    knows what was told.
     """
 
     def __init__(self, notifiers: Iterable[Notifier]) -> None:
         self._notifiers = tuple(notifiers)
-        self.events: deque[BudgetEvent] = deque(maxlen=MAX_EVENTS)
-        self._told: dict[tuple[EventKind, str, AccountKey], None] = {}
+        self._told: dict[tuple[str, str, AccountKey], None] = {}
 
     def charged(self, budget: Budget, key: AccountKey, spent: int, amount: int, at_us: int) -> None:
         """An account came to `spent`, the last `amount` of it just now."""
@@ -80,17 +77,21 @@ class Alerts:
         if amount <= 0 or limit <= 0 or spent * 100 < limit * LEVELS[0]:
             return
         for level in LEVELS:
-            if (spent - amount) * 100 < limit * level <= spent * 100:
+            if limit * level <= spent * 100 and self._first((f"{level}:{limit}", budget.name, key)):
                 self._tell("threshold", budget, key, level, spent, at_us)
+
+    def _first(self, mark: tuple[str, str, AccountKey]) -> bool:
+        if mark in self._told:
+            return False
+        if len(self._told) >= _MAX_TOLD:
+            del self._told[next(iter(self._told))]
+        self._told[mark] = None
+        return True
 
     def once(self, kind: EventKind, budget: Budget, key: AccountKey, spent: int | None, at_us: int) -> None:
         """Something that is told once for each account and period."""
-        mark = (kind, budget.name, key)
-        if mark in self._told:
+        if not self._first((kind, budget.name, key)):
             return
-        if len(self._told) >= _MAX_REFUSED:
-            del self._told[next(iter(self._told))]
-        self._told[mark] = None
         limit = budget.limit_pico_usd
         percent = None if spent is None else spent * 100 // limit if limit else 100
         self._tell(kind, budget, key, percent, spent, at_us)
@@ -99,6 +100,5 @@ class Alerts:
         event = BudgetEvent(
             at_us, kind, budget.name, budget.scope, key.subject, budget.period, key.start_us, percent, spent, budget.limit_pico_usd
         )
-        self.events.append(event)
         for notifier in self._notifiers:
             notifier.notify(event)

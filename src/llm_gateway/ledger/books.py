@@ -14,6 +14,7 @@ from llm_gateway.ledger import tables
 from llm_gateway.ledger.accounts import AccountKey, Accounts, MemoryAccounts
 from llm_gateway.ledger.alerts import Alerts, LogNotifier, Notifier
 from llm_gateway.ledger.budgets import Applied, Budget
+from llm_gateway.ledger.bulletin import Bulletin
 from llm_gateway.ledger.journal import Journal, Store
 from llm_gateway.ledger.periods import DAY_US, Calendar, month_of
 
@@ -40,13 +41,22 @@ class Ledger:
     Make it when the event loop runs, `open` it before the first call, `close` it before the database.
     """
 
-    def __init__(self, store: Store, clock: Clock, process: str, notifiers: Iterable[Notifier] = (LogNotifier(),)) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        process: str,
+        notifiers: Iterable[Notifier] = (LogNotifier(),),
+        bulletin: Bulletin | None = None,
+    ) -> None:
         self.store = store
         self.clock = clock
         self.process = process
         self.journal = Journal(store)
         self.accounts: Accounts = MemoryAccounts(self._spent)
-        self.alerts = Alerts(notifiers)
+        self.bulletin = bulletin
+        """Where events are kept, and told from; None: `notifiers` hear of them at once, and they are not kept."""
+        self.alerts = Alerts(notifiers if bulletin is None else (bulletin,))
         self.calendar = Calendar()
         self.created: tuple[Budget, ...] = ()
         """The budgets that were made with the admin API."""
@@ -60,7 +70,9 @@ class Ledger:
 
     async def refresh_budgets(self) -> None:
         """Read the budgets that were made with the admin API."""
-        self.created = tuple(await self.store.read(tables.read_budgets))
+        found = tuple(await self.store.read(tables.read_budgets))
+        if found != self.created:
+            self.created = found
 
     async def recover(self) -> int:
         """Close open rows whose calls are over for certain. Gives their number."""
@@ -89,6 +101,31 @@ class Ledger:
         except TimeoutError:
             raise Overloaded("the ledger does not answer in time", code="ledger_unavailable", retry_after_s=1) from None
 
+    async def spent_by_process(self, key: AccountKey) -> dict[str, int]:
+        """What was spent on an account, pico-dollars by process; running calls of other processes with what they hold.
+
+        Raises:
+            Overloaded: nobody can say at the moment.
+        """
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                return await self.journal.ask(partial(tables.spent_by_process, key=key, process=self.process))
+        except TimeoutError:
+            raise Overloaded("the ledger does not answer in time", code="ledger_unavailable", retry_after_s=1) from None
+
+    async def spent_here(self, key: AccountKey, taken: Callable[[], None]) -> int:
+        """What this process has spent on an account, pico-dollars; as `_spent`.
+
+        Raises:
+            Overloaded: nobody can say at the moment.
+        """
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                sums = await self.journal.ask(partial(tables.spent_by_process, key=key, process=self.process), taken)
+        except TimeoutError:
+            raise Overloaded("the ledger does not answer in time", code="ledger_unavailable", retry_after_s=1) from None
+        return sums.get(self.process, 0)
+
     def reap(self) -> int:
         """Settle calls whose time is over by far and that nobody ended. Gives their number; it should be 0."""
         late_s = self.clock.monotonic_s() - GRACE_S
@@ -112,6 +149,8 @@ class Ledger:
         self.reap()
         await self.recover()
         await self.remove_old(retention_days)
+        if self.bulletin is not None:
+            await self.bulletin.remove_old()
 
     async def keep_house(self, retention_days: Callable[[], int]) -> None:
         """Housekeeping for ever; a failing one is logged, and tried again the next time."""
@@ -125,3 +164,9 @@ class Ledger:
     async def close(self) -> None:
         """Write what waits."""
         await self.journal.aclose(CLOSE_S)
+        if self.bulletin is not None:
+            try:
+                await self.bulletin.record()
+            except Exception:  # the database is away; the spending that made the events makes them again
+                _log.exception("budget events were not stored")
+        await self.accounts.aclose()

@@ -1,7 +1,7 @@
 """What people ask of the ledger: sums, budgets and where they stand; and what administrators change."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, NamedTuple
@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 
 from llm_gateway.core.errors import InvalidRequest, NotFound
 from llm_gateway.core.exchange import Caller
+from llm_gateway.core.types import Json
 from llm_gateway.ledger import tables
 from llm_gateway.ledger.accounts import AccountKey, Standing
+from llm_gateway.ledger.alerts import BudgetEvent
 from llm_gateway.ledger.amounts import in_usd
 from llm_gateway.ledger.books import Ledger
 from llm_gateway.ledger.budgets import EACH, Applied, Budget, BudgetBook
@@ -71,16 +73,27 @@ def time_us(name: str, text: str, now_us: int) -> int:
         ) from None
 
 
+Record = Callable[[str, Caller, Mapping[str, Json]], Awaitable[None]]
+"""Writes an administrator's act into the audit trail; raises where it cannot, and then the act must not happen."""
+
+
 class Desk:
     """`book` gives the budgets in force, `of` those that a caller falls under."""
 
     def __init__(
-        self, ledger: Ledger, book: Callable[[], BudgetBook], of: Callable[[Caller], tuple[Applied, ...]], *, tracks: bool
+        self,
+        ledger: Ledger,
+        book: Callable[[], BudgetBook],
+        of: Callable[[Caller], tuple[Applied, ...]],
+        *,
+        tracks: bool,
+        record: Record | None = None,
     ) -> None:
         self.ledger = ledger
         self._book = book
         self._of = of
         self._tracks = tracks
+        self._record = record
 
     async def report(
         self, since: str | None, until: str | None, by: Iterable[Dimension], limit: int, owner: Window | None = None
@@ -107,6 +120,11 @@ class Desk:
     def budgets(self) -> list[Budget]:
         """The budgets in force, but for those of API keys: the configuration's first."""
         return list(self._book().budgets.values())
+
+    async def events(self) -> list[BudgetEvent]:
+        """What budgets came to, the newest first."""
+        bulletin = self.ledger.bulletin
+        return [] if bulletin is None else await bulletin.events()
 
     async def shares(self, budget: Budget) -> list[Share]:
         """Where a budget stands; of one that everybody has, the accounts that spent most."""
@@ -137,6 +155,7 @@ class Desk:
         self._check(budget)
         if budget.name in self._book().budgets:
             raise tables.name_taken(budget.name)
+        await self._audit("budget.create", budget, by)
         await self.ledger.store.write(partial(tables.add_budget, budget))
         await self._changed("a budget was made", budget, by)
         return budget
@@ -149,6 +168,7 @@ class Desk:
         """
         self._check(budget)
         self.made(budget.name)
+        await self._audit("budget.change", budget, by)
         await self.ledger.store.write(partial(tables.change_budget, budget))
         await self._changed("a budget was changed", budget, by)
         return budget
@@ -156,6 +176,7 @@ class Desk:
     async def remove(self, name: str, by: Caller) -> None:
         """Remove a budget. Raises what `change` raises."""
         budget = self.made(name)
+        await self._audit("budget.remove", budget, by)
         await self.ledger.store.write(partial(tables.remove_budget, name))
         await self._changed("a budget was removed", budget, by)
 
@@ -181,6 +202,23 @@ class Desk:
             raise InvalidRequest("subject: a global budget covers everything; expected it to be left out", param="subject")
         if not budget.subject or len(budget.subject) > 256 or not budget.subject.isprintable():
             raise InvalidRequest("subject: expected 1 to 256 printable characters, or *", param="subject")
+
+    async def _audit(self, action: str, budget: Budget, by: Caller) -> None:
+        """Write an act down before it takes effect."""
+        if self._record is not None:
+            await self._record(
+                action,
+                by,
+                {
+                    "name": budget.name,
+                    "scope": budget.scope,
+                    "subject": budget.subject,
+                    "period": budget.period,
+                    "limit_usd": in_usd(budget.limit_pico_usd),
+                    "on_unknown_price": budget.on_unknown_price,
+                    "caps_answers": budget.caps_answers,
+                },
+            )
 
     async def _changed(self, what: str, budget: Budget, by: Caller) -> None:
         await self.ledger.refresh_budgets()

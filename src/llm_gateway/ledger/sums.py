@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, func, literal_column, select
 
 from llm_gateway.ledger.periods import DAY_US
 from llm_gateway.ledger.rows import OPEN
@@ -74,7 +74,8 @@ _FIGURES: Final = (
     _count(ledger.c.estimated != 0),
     _count(ledger.c.cost_pico_usd.is_(None)),
 )
-_DAY: Final = (ledger.c.at_us // DAY_US).label("day")
+_DAY: Final = (ledger.c.at_us // literal_column(str(DAY_US), BigInteger)).label("day")
+"""With the number in the statement: PostgreSQL does not see that two parameters are the same."""
 _COLUMNS: Final[dict[Dimension, tuple[ColumnElement[object], ...]]] = {
     "provider": (ledger.c.provider,),
     "model": (ledger.c.provider, ledger.c.model),

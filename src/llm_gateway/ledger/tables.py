@@ -83,23 +83,35 @@ _UPSERT: Final = (
     + f" WHERE ledger.outcome IN ('{OPEN}', '{RECOVERED}')"
 )
 """A row stands for good once its call has ended: writing it again changes nothing. Names here are our own."""
+_PUT: Final = {
+    "qmark": _UPSERT.format(places=", ".join("?" * len(COLUMNS))),
+    "numeric_dollar": _UPSERT.format(places=", ".join(f"${place}" for place in range(1, len(COLUMNS) + 1))),
+}
+"""The statement as the drivers of SQLite and PostgreSQL take it."""
 
 
 def put(connection: Connection, rows: Sequence[Row]) -> None:
     """Store rows. One that is there already stays as it is, unless it stood for a call that was still running."""
     # Past SQLAlchemy's compiler, which costs more than the rows; SQLite and PostgreSQL take the same statement.
-    place = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    connection.exec_driver_sql(_UPSERT.format(places=", ".join([place] * len(COLUMNS))), list(rows))
+    connection.exec_driver_sql(_PUT[connection.dialect.paramstyle], list(rows))
 
 
 def spent(connection: Connection, key: AccountKey, process: str) -> int:
     """Pico-dollars that the ledger counts for an account. Running calls of other processes count with what they hold; those of
     `process` do not: it knows them itself."""
+    return money(connection.execute(select(*MONEY).where(_on_account(key, process))).one())
+
+
+def spent_by_process(connection: Connection, key: AccountKey, process: str) -> dict[str, int]:
+    """As `spent`, for each process that has spent something."""
+    query = select(ledger.c.process, *MONEY).where(_on_account(key, process)).group_by(ledger.c.process)
+    return {name: money(parts) for name, *parts in connection.execute(query)}
+
+
+def _on_account(key: AccountKey, process: str) -> ColumnElement[bool]:
     running_here = (ledger.c.outcome == OPEN) & (ledger.c.process == process)
     where = (ledger.c.at_us >= key.start_us) & (ledger.c.at_us < key.end_us) & not_(running_here)
-    if key.scope != "global":
-        where &= belongs(key.scope, key.subject)
-    return money(connection.execute(select(*MONEY).where(where)).one())
+    return where if key.scope == "global" else where & belongs(key.scope, key.subject)
 
 
 def belongs(scope: str, subject: str) -> ColumnElement[bool]:

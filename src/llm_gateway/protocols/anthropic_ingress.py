@@ -389,14 +389,12 @@ _ONLY_HERE: Final = ("container", "inference_geo", "mcp_servers", "user_profile_
 _EVERYWHERE: Final = frozenset(
     {
         "messages", "model", "max_tokens", "stream", "system", "stop_sequences", "temperature", "top_p", "tools", "tool_choice",
-        "output_config", "output_format",
+        "output_config", "output_format", "thinking",
     }
 )  # fmt: skip
 """Fields that every wire can be told, or that make a provider refuse (which the caller sees)."""
 _CARRIED: Final[dict[str, frozenset[str]]] = {
     "openai": frozenset({"metadata"}),
-    "ollama": frozenset({"thinking"}),
-    "bedrock": frozenset({"thinking"}),
 }
 
 
@@ -407,7 +405,7 @@ def dropped(body: JsonObject, protocol: str) -> tuple[str, ...]:
     known = _EVERYWHERE | _CARRIED.get(protocol, frozenset())
     left = [name for name, value in body.items() if name not in known and value not in (None, [], {}, "")]
     thinking = body.get("thinking")
-    if "thinking" in known and isinstance(thinking, dict) and thinking.get("type") not in {"enabled", "disabled"}:
+    if isinstance(thinking, dict) and thinking.get("type") not in {"enabled", "disabled"}:
         left.append("thinking")
     metadata = body.get("metadata")
     if "metadata" in known and isinstance(metadata, dict) and len(str(metadata.get("user_id") or "")) > MAX_USER_CHARACTERS:

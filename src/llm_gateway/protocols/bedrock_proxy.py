@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from llm_gateway.core.errors import InvalidRequest, ProviderBadResponse
-from llm_gateway.core.types import ChatRequest, Chunk, FinishReason, Json, JsonObject, Request, Text, Thinking
+from llm_gateway.core.types import ChatRequest, Chunk, FinishReason, Json, JsonObject, ModelRequest, Text, Thinking
 
 PROTOCOL: Final = "bedrock_proxy"
 MAX_TEMPERATURE: Final = 1.0
@@ -30,7 +30,7 @@ _encoder = msgspec.json.Encoder()
 _answer = msgspec.json.Decoder(_Answer)
 
 
-def encode(request: Request, model: str, region: str) -> bytes:
+def encode(request: ModelRequest, model: str, region: str) -> bytes:
     """The proxy's body for a chat request.
 
     Dropped: `seed`, penalties, `end_user`, reasoning wishes and earlier reasoning.

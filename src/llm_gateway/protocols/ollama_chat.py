@@ -303,6 +303,8 @@ class _Line(msgspec.Struct, gc=False):
 class _Embedded(msgspec.Struct, gc=False):
     model: str = ""
     embeddings: list[list[float]] | None = None
+    embedding: list[float] | None = None
+    """The one vector of the older operation, in which some servers answer the newer one too."""
     prompt_eval_count: int | None = None
     error: msgspec.Raw = msgspec.Raw(b"")
 
@@ -482,11 +484,13 @@ class EmbeddingDecoder:
             _raise_error(said.error, self._failure)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self._bad("sent a body that is no embedding answer") from None
-        found = 0 if said.embeddings is None else len(said.embeddings)
-        if found != self._inputs:
-            raise self._bad(f"sent {found} vectors for {self._inputs} texts")
         usage = None if said.prompt_eval_count is None else Usage(said.prompt_eval_count)
-        return [Chunk(usage=usage, response_model=said.model, embeddings=said.embeddings, raw=body, raw_protocol=PROTOCOL)]
+        vectors = said.embeddings or []
+        if not vectors and said.embedding and self._inputs == 1:
+            return [Chunk(usage=usage, response_model=said.model, embeddings=[said.embedding])]
+        if len(vectors) != self._inputs:
+            raise self._bad(f"sent {len(vectors)} vectors for {self._inputs} texts")
+        return [Chunk(usage=usage, response_model=said.model, embeddings=vectors, raw=body, raw_protocol=PROTOCOL)]
 
     def _bad(self, what: str) -> ProviderBadResponse:
         return ProviderBadResponse(f"{self._provider} {what}", provider=self._provider, upstream_status=200)

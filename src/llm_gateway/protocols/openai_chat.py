@@ -49,7 +49,12 @@ class Dialect(msgspec.Struct, frozen=True):
     refused: frozenset[str] = frozenset()
     named_roles: frozenset[Role] = frozenset({"system", "user", "assistant"})
     files: bool = True
+    efforts: tuple[str, ...] = ()
+    """The degrees of `reasoning_effort`, rising, that a thinking budget may be told as; none where a model may not know the field."""
 
+
+EFFORT_TOKENS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384}
+"""Thinking tokens that a degree stands for, as towards Anthropic: a budget is told as the least degree that holds it."""
 
 COMMON: Final = Dialect()
 
@@ -133,9 +138,16 @@ def _options(request: ChatRequest, model: str, dialect: Dialect) -> JsonObject:
         _add_tools(body, request)
     if request.reasoning_effort is not None:
         body["reasoning_effort"] = request.reasoning_effort
+    elif request.thinking_budget_tokens and dialect.efforts:
+        body["reasoning_effort"] = effort_of(request.thinking_budget_tokens, dialect.efforts)
     if request.end_user is not None:
         body["user"] = request.end_user
     return body
+
+
+def effort_of(budget_tokens: int, efforts: tuple[str, ...]) -> str:
+    """The least of `efforts` that stands for as many thinking tokens, else the greatest."""
+    return next((effort for effort in efforts if EFFORT_TOKENS[effort] >= budget_tokens), efforts[-1])
 
 
 def _add_tools(body: JsonObject, request: ChatRequest) -> None:

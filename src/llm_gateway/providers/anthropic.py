@@ -10,11 +10,12 @@ import msgspec
 from llm_gateway.core.errors import InvalidRequest, ProviderError, ProviderRejected
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.settings import ProviderSettings
-from llm_gateway.core.types import ChatRequest, Request
+from llm_gateway.core.types import ChatRequest, ModelRequest, Passthrough
 from llm_gateway.core.upstream import endpoint_fault, error_of_status, kind_and_message, retry_after_s, seconds_until
 from llm_gateway.core.wire import Capabilities, Decoder, HttpRequest
 from llm_gateway.protocols.anthropic_answers import STATUS_OF_ERROR, AnswerDecoder, StreamDecoder
 from llm_gateway.protocols.anthropic_messages import MAX_TEMPERATURE, PROTOCOL, betas, encode_chat
+from llm_gateway.protocols.passthrough import forwarded
 
 DEFAULT_ENDPOINT: Final = "https://api.anthropic.com"
 _VENDOR_HOST: Final = "api.anthropic.com"
@@ -66,9 +67,9 @@ class AnthropicProvider:
     def __init__(self, name: str, settings: ProviderSettings, destination: Destination) -> None:
         self.name = name
         self.destination = destination
-        self.capabilities = Capabilities(documents=True, max_temperature=MAX_TEMPERATURE)
+        self.capabilities = Capabilities(documents=True, max_temperature=MAX_TEMPERATURE, passthrough=True)
         self._key = settings.api_key.get_secret_value()
-        endpoint = endpoint_of(settings)
+        endpoint = self._base_url = endpoint_of(settings)
         self._messages_url = f"{endpoint}/v1/messages"
         headers = {"content-type": "application/json", "anthropic-version": API_VERSION}
         if self._key:
@@ -77,7 +78,7 @@ class AnthropicProvider:
         self._headers = tuple(headers.items())
         self._probe = HttpRequest("GET", f"{endpoint}/v1/models?limit={MODELS_PER_PAGE}", self._headers)
 
-    def encode(self, request: Request, model: str, now_s: float) -> HttpRequest:
+    def encode(self, request: ModelRequest, model: str, now_s: float) -> HttpRequest:
         """The request as `POST /v1/messages`.
 
         Raises:
@@ -92,7 +93,11 @@ class AnthropicProvider:
             headers = tuple(own.items())
         return HttpRequest("POST", self._messages_url, headers, encode_chat(request, model))
 
-    def decoder(self, request: Request, model: str) -> Decoder:
+    def forward(self, request: Passthrough) -> HttpRequest:
+        """An operation that is passed through, below the base URL. `anthropic-version` is the caller's, if it named one."""
+        return forwarded(request, self._base_url, self._headers)
+
+    def decoder(self, request: ModelRequest, model: str) -> Decoder:
         """A decoder for one JSON document, or for server-sent events when the request streams."""
         streamed = isinstance(request, ChatRequest) and request.stream
         return (StreamDecoder if streamed else AnswerDecoder)(self.name, self._failure_inside)

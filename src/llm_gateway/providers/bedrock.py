@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from llm_gateway.core.errors import ConfigurationError, InvalidRequest, ProviderError
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.settings import ProviderSettings
-from llm_gateway.core.types import Chunk, EmbeddingRequest, Request
+from llm_gateway.core.types import Chunk, EmbeddingRequest, ModelRequest
 from llm_gateway.core.wire import Capabilities, Decoder, HttpRequest
 from llm_gateway.protocols import bedrock_converse, bedrock_converse_reply, bedrock_embeddings, bedrock_proxy
 from llm_gateway.protocols.aws_eventstream import Frame, FrameParser
@@ -120,7 +120,7 @@ class BedrockProvider:
         secrets = (settings.api_key, settings.aws_access_key_id, settings.aws_secret_access_key, settings.aws_session_token)
         self._faults = Faults(name, tuple(secret.get_secret_value() for secret in secrets))
 
-    def encode(self, request: Request, model: str, now_s: float) -> HttpRequest:
+    def encode(self, request: ModelRequest, model: str, now_s: float) -> HttpRequest:
         """The request, signed for the moment `now_s` where AWS credentials are used.
 
         Raises:
@@ -145,7 +145,7 @@ class BedrockProvider:
             headers += self._signer.sign("POST", self._host, path, headers, body, now_s)
         return HttpRequest("POST", self._origin + path, headers, body)
 
-    def decoder(self, request: Request, model: str) -> Decoder:
+    def decoder(self, request: ModelRequest, model: str) -> Decoder:
         """The proxy does not stream: its answer is one chunk, whatever was asked for."""
         if self._is_proxy:
             return _WholeAnswer(lambda body: bedrock_proxy.whole(body, model), self._faults)

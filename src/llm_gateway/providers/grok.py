@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from llm_gateway.core.errors import InvalidRequest, ProviderError
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.settings import ProviderSettings
-from llm_gateway.core.types import EmbeddingRequest, Request, Role
+from llm_gateway.core.types import EmbeddingRequest, ModelRequest, Role
 from llm_gateway.core.upstream import endpoint_fault
 from llm_gateway.core.wire import Capabilities, Decoder, HttpRequest
 from llm_gateway.protocols.openai_chat import PROTOCOL, Dialect, asks_usage, encode_chat
@@ -22,7 +22,7 @@ _NAMED: Final[frozenset[Role]] = frozenset({"user"})
 """Only messages of role user can have a name."""
 _PENALTIES: Final = frozenset({"frequency_penalty", "presence_penalty"})
 """Refused by reasoning models, and by later ones that do not reason; hints that can go."""
-_REASONING: Final = Dialect(refused=_PENALTIES | {"stop"}, named_roles=_NAMED, files=False)
+_REASONING: Final = Dialect(refused=_PENALTIES | {"stop"}, named_roles=_NAMED, files=False, efforts=("low", "high"))
 _FIXED_EFFORT: Final = Dialect(refused=_PENALTIES | {"stop", "reasoning_effort"}, named_roles=_NAMED, files=False)
 _CHATTING: Final = Dialect(refused=_PENALTIES | {"reasoning_effort"}, named_roles=_NAMED, files=False)
 _CHATTING_MODELS: Final = ("grok-beta", "grok-vision", "grok-2", "grok-3")
@@ -69,7 +69,7 @@ class GrokProvider:
         self._probe = HttpRequest("GET", models_url, self._headers)
         self._faults = Faults(name, api_key)
 
-    def encode(self, request: Request, model: str, now_s: float) -> HttpRequest:
+    def encode(self, request: ModelRequest, model: str, now_s: float) -> HttpRequest:
         """The request as JSON. `now_s` is not needed.
 
         Raises:
@@ -79,7 +79,7 @@ class GrokProvider:
             raise InvalidRequest(f"{self.name} has no embeddings", param="provider")
         return HttpRequest("POST", self._chat_url, self._headers, encode_chat(request, model, _dialect(model)))
 
-    def decoder(self, request: Request, model: str) -> Decoder:
+    def decoder(self, request: ModelRequest, model: str) -> Decoder:
         if isinstance(request, EmbeddingRequest):
             raise InvalidRequest(f"{self.name} has no embeddings", param="provider")
         if request.stream:

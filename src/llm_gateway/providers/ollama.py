@@ -8,7 +8,7 @@ import msgspec
 from llm_gateway.core.errors import ProviderError, ProviderInvalidRequest
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.settings import ProviderSettings
-from llm_gateway.core.types import ChatRequest, Request
+from llm_gateway.core.types import ChatRequest, ModelRequest
 from llm_gateway.core.upstream import endpoint_fault, error_of_status, kind_and_message, retry_after_s
 from llm_gateway.core.wire import Capabilities, Decoder, HttpRequest
 from llm_gateway.protocols.ollama_chat import (
@@ -88,7 +88,7 @@ class OllamaProvider:
         self._headers = tuple(headers.items())
         self._probe = HttpRequest("GET", f"{endpoint}/api/tags", self._headers)
 
-    def encode(self, request: Request, model: str, now_s: float) -> HttpRequest:
+    def encode(self, request: ModelRequest, model: str, now_s: float) -> HttpRequest:
         """The request as `POST /api/chat`, `POST /api/embed`, or, where it came as one, `POST /api/generate`.
 
         Raises:
@@ -100,7 +100,7 @@ class OllamaProvider:
             return HttpRequest("POST", self._chat_url, self._headers, encode_chat(request, model, self._loading))
         return HttpRequest("POST", self._embed_url, self._headers, encode_embedding(request, model, self._loading))
 
-    def decoder(self, request: Request, model: str) -> Decoder:
+    def decoder(self, request: ModelRequest, model: str) -> Decoder:
         """A decoder for one JSON document, for NDJSON when the request streams, or for embeddings."""
         if not isinstance(request, ChatRequest):
             return EmbeddingDecoder(self.name, self._failure_inside, len(request.inputs))

@@ -7,19 +7,23 @@ from urllib.parse import urlsplit
 from llm_gateway.core.errors import ProviderError
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.settings import ProviderSettings
-from llm_gateway.core.types import ChatRequest, EmbeddingRequest, Request
+from llm_gateway.core.types import ChatRequest, EmbeddingRequest, ModelRequest, Passthrough
 from llm_gateway.core.upstream import endpoint_fault
 from llm_gateway.core.wire import Capabilities, Decoder, HttpRequest
 from llm_gateway.protocols.openai_chat import COMMON, PROTOCOL, SAMPLING_FIELDS, Dialect, asks_usage, encode_chat
 from llm_gateway.protocols.openai_embeddings import EmbeddingsAnswer, encode_embeddings
 from llm_gateway.protocols.openai_http import Faults, base_url, model_names, operation_urls, request_headers
 from llm_gateway.protocols.openai_reply import ChatAnswer, ChatStream
+from llm_gateway.protocols.passthrough import forwarded
 
 DEFAULT_ENDPOINT: Final = "https://api.openai.com/v1"
 _VENDOR_HOST: Final = "api.openai.com"
 
 _CHATTING: Final = Dialect(refused=frozenset({"reasoning_effort"}))
-_REASONING: Final = Dialect(max_tokens_field="max_completion_tokens", refused=SAMPLING_FIELDS | {"stop"})
+_EFFORTS: Final = ("low", "medium", "high")
+_REASONING: Final = Dialect(max_tokens_field="max_completion_tokens", refused=SAMPLING_FIELDS | {"stop"}, efforts=_EFFORTS)
+_REASONING_ELSEWHERE: Final = Dialect(max_tokens_field="max_completion_tokens", efforts=_EFFORTS)
+"""A reasoning model of OpenAI's behind another server (Azure, a proxy): it wants its own field for the limit."""
 _REASONING_OFF: Final = Dialect(max_tokens_field="max_completion_tokens", refused=frozenset({"frequency_penalty", "presence_penalty"}))
 """`reasoning_effort: none` (gpt-5.1 and later) brings sampling and stop back."""
 
@@ -62,7 +66,7 @@ class OpenAiProvider:
 
     kind: ClassVar[str] = "openai"
     protocol: ClassVar[str] = PROTOCOL
-    capabilities = Capabilities(embeddings=True, documents=True, logprobs=True, choices=True)
+    capabilities = Capabilities(embeddings=True, documents=True, logprobs=True, choices=True, passthrough=True)
 
     def __init__(self, name: str, settings: ProviderSettings, destination: Destination) -> None:
         self.name = name
@@ -73,10 +77,11 @@ class OpenAiProvider:
             destination, endpoint, "/chat/completions", "/embeddings", "/models"
         )
         self._headers = request_headers(api_key, settings.headers)
+        self._base_url = destination.origin + urlsplit(endpoint).path
         self._probe = HttpRequest("GET", models_url, self._headers)
         self._faults = Faults(name, api_key)
 
-    def encode(self, request: Request, model: str, now_s: float) -> HttpRequest:
+    def encode(self, request: ModelRequest, model: str, now_s: float) -> HttpRequest:
         """The request as JSON. `now_s` is not needed.
 
         Raises:
@@ -86,14 +91,18 @@ class OpenAiProvider:
             return HttpRequest("POST", self._embeddings_url, self._headers, encode_embeddings(request, model))
         return HttpRequest("POST", self._chat_url, self._headers, encode_chat(request, model, self._dialect(request, model)))
 
+    def forward(self, request: Passthrough) -> HttpRequest:
+        """An operation that is passed through, below the base URL."""
+        return forwarded(request, self._base_url, self._headers)
+
     def _dialect(self, request: ChatRequest, model: str) -> Dialect:
         if not self._vendor:
-            return COMMON
+            return _REASONING_ELSEWHERE if _reasons(model) else COMMON
         if not _reasons(model):
             return _CHATTING
         return _REASONING_OFF if request.reasoning_effort == "none" else _REASONING
 
-    def decoder(self, request: Request, model: str) -> Decoder:
+    def decoder(self, request: ModelRequest, model: str) -> Decoder:
         if isinstance(request, EmbeddingRequest):
             return EmbeddingsAnswer(self.name, self._faults.in_answer, len(request.inputs))
         if request.stream:

@@ -81,7 +81,7 @@ class Call:
 
     def sent(self, now_s: float) -> None:
         """Its bytes are about to leave."""
-        self._started_s = now_s
+        self._started_s = self.attempt.started_s = now_s
         self.attempt.reached = True
 
     def waited(self, seconds: float) -> None:

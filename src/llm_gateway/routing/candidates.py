@@ -19,9 +19,9 @@ from llm_gateway.core.errors import (
 )
 from llm_gateway.core.pricing import PICO_PER_USD
 from llm_gateway.core.ranking import Option, Strategy
-from llm_gateway.core.routing import Candidate, Decision, Rejection
+from llm_gateway.core.routing import Candidate, Decision, Rejection, Size
 from llm_gateway.core.tokens import estimate_input_tokens
-from llm_gateway.core.types import ChatRequest, Document, Image, Request, ToolResult, Usage
+from llm_gateway.core.types import PASSTHROUGH, ChatRequest, Document, Image, Passthrough, Request, ToolResult, Usage
 from llm_gateway.core.wire import Capabilities
 from llm_gateway.routing.names import ANYTHING, Names, Wish, serves
 from llm_gateway.routing.seats import Course, Roster, Seat
@@ -53,6 +53,8 @@ class Needs(msgspec.Struct, frozen=True, gc=False):
     own_protocol: str = ""
     own_words: str = ""
     """The only protocol that can carry the request, where there is one, and what in it that is."""
+    confined_to: str = ""
+    """The only provider that may be asked: nobody else could stand in."""
 
 
 _IN_WORDS = {
@@ -62,6 +64,7 @@ _IN_WORDS = {
     "json_schema": "answers by JSON schema",
     "logprobs": "logprobs",
     "choices": "several answers at once (n)",
+    PASSTHROUGH: "operations that are passed through",
 }
 
 
@@ -71,6 +74,8 @@ def needs_of(request: Request) -> Needs:
     native = request.native
     own = (native.protocol, native.only) if native is not None and native.only else ("", "")
     if not isinstance(request, ChatRequest):
+        if isinstance(request, Passthrough):
+            return Needs(False, True, (PASSTHROUGH,), input_tokens, 0, 0, confined_to=request.provider)
         return Needs(True, False, (), input_tokens, 0, 0, *own)
     features: list[str] = []
     if request.tools:
@@ -158,11 +163,12 @@ class Decider:
             else:
                 courses.append((seat, course))
         if courses:
-            rejected += [Rejection(seat.name, "health", trouble) for seat, _, trouble in spare]
+            rejected += [Rejection(seat.name, "health", trouble, spare=True) for seat, _, trouble in spare]
         else:  # better an unwell target than none
             courses = [(seat, course) for seat, course, _ in spare]
         ranked = self._rank(courses, question, strategy, moment, explain=explain)
-        return Decision(strategy.name, ranked, tuple(rejected), _reason(ranked, question, strategy, len(courses)))
+        reason = _reason(ranked, question, strategy, len(courses))
+        return Decision(strategy.name, ranked, tuple(rejected), reason, _size(question.needs), moment.turn)
 
     def _question(self, request: Request, clearance: Clearance, needs: Needs) -> Question:
         wish = ANYTHING if request.provider is None and request.model is None else self.names.wish(request.provider, request.model)
@@ -172,7 +178,7 @@ class Decider:
             self._check_embeddings(wish, needs)
             forbidden = self._forbidden(wish, clearance)
             if forbidden:
-                if self.roster.settings.security.on_forbidden_provider == "block":
+                if needs.confined_to or self.roster.settings.security.on_forbidden_provider == "block":
                     raise SensitiveContentBlocked(f"this content may not go to {forbidden}, which the request names")
                 note = f"{wish} was asked for, but this content may not go to {forbidden}: rerouted. "
                 wish = ANYTHING
@@ -203,7 +209,7 @@ class Decider:
         if not question.clearance.allows(seat.destination):
             return Rejection(seat.name, "security", f"its level ({seat.destination.security_level}) does not allow this content")
         is_asked = seat.name == wish.provider
-        if wish.provider and not is_asked and not self._rules.explicit_fallback:
+        if wish.provider and not is_asked and (needs.confined_to or not self._rules.explicit_fallback):
             return Rejection(seat.name, "not_asked", f"the request names {wish.provider}")
         if needs.embeddings and not _embeds(seat, wish.model):
             return Rejection(seat.name, "capability", "it has no embeddings")
@@ -255,7 +261,7 @@ class Decider:
         ranked: list[Candidate] = []
         for _, score, _, _, target, option in rows:
             reasons = () if ranked and not explain else strategy.reasons(option)
-            ranked.append(Candidate(target, -score, reasons, option.cost_usd, option.latency_s))
+            ranked.append(Candidate(target, -score, reasons, option.cost_usd, option.latency_s, option))
         return tuple(ranked)
 
     def _options(self, courses: list[tuple[Seat, Course]], needs: Needs, moment: Moment) -> list[Option]:
@@ -361,6 +367,12 @@ def _latency_s(course: Course, needs: Needs, now_s: float) -> float | None:
     if needs.stream:
         return lane.first_chunk.predict_s(needs.input_tokens, now_s)
     return lane.total.predict_s(needs.input_tokens if needs.embeddings else needs.output_tokens, now_s)
+
+
+def _size(needs: Needs) -> Size:
+    return Size(
+        needs.input_tokens, needs.output_tokens, needs.max_output_tokens, needs.embeddings, needs.stream, needs.features, needs.own_protocol
+    )
 
 
 def _reason(ranked: tuple[Candidate, ...], question: Question, strategy: Strategy, count: int) -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from llm_gateway.core.errors import ConfigurationError, InvalidRequest, UnknownModel, UnknownProvider
 from llm_gateway.core.models import MAX_NAME_CHARACTERS, find_model
+from llm_gateway.core.types import PASSTHROUGH
 from llm_gateway.routing.seats import Roster, Seat
 
 AUTO: Final = "auto"
@@ -95,6 +96,8 @@ class Names:
         if not named and provider != AUTO:
             there = ", ".join(self._roster.names) or "none"
             raise UnknownProvider(f"provider: there is no provider {_shown(provider)}; configured are: {there}", param="provider")
+        if named and model == PASSTHROUGH:
+            return Wish(named, model, frozenset((named,)))
         meant = self._resolved(model)
         first, slash, rest = meant.partition("/")
         prefix = self._provider(first) if slash else ""

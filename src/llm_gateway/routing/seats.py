@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
-from llm_gateway.core.addresses import is_local_host
+from llm_gateway.core.addresses import is_local_origin
 from llm_gateway.core.errors import ConfigurationError
 from llm_gateway.core.models import ModelFacts, default_embedding_model, facts_of, vendor_of
 from llm_gateway.core.pricing import PriceBook
@@ -66,7 +65,7 @@ class Seat:
         self.priority = settings.priority
         self.policy = policy
         self.vendor = vendor_of(upstream.name, settings)
-        self.local = is_local_host(urlsplit(upstream.destination.origin).hostname or "") is True
+        self.local = is_local_origin(upstream.destination.origin, settings.local)
         self.has_probe = provider.probe() is not None
         self.chat_model = settings.model or next(iter(settings.models), "")
         self.embedding_model = settings.embedding_model or default_embedding_model(upstream.kind, self.vendor)
@@ -92,6 +91,10 @@ class Seat:
     def _forget_one(self) -> None:
         kept = (self.chat_model, self.embedding_model)
         del self._courses[next(model for model in self._courses if model not in kept)]
+
+    def courses(self) -> list[Course]:
+        """The courses of the models that were asked for so far."""
+        return list(self._courses.values())
 
     def lanes(self) -> list[Lane]:
         """The lanes that were asked for so far."""

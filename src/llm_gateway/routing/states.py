@@ -1,12 +1,23 @@
 """How the configured providers fare, for people and health checks."""
 
+from typing import Literal
+
 import msgspec
 
 from llm_gateway.core.pricing import PICO_PER_USD
 from llm_gateway.core.types import SecurityLevel
 from llm_gateway.routing.candidates import Moment
 from llm_gateway.routing.health import Status, status_of, why_not
-from llm_gateway.routing.seats import Roster, Seat, Upstream
+from llm_gateway.routing.seats import Course, Roster, Seat, Upstream
+
+
+class Circuit(msgspec.Struct, frozen=True):
+    """How the calls of one model stand: `closed` (they are sent), `open` (none is, for another `rests_s` seconds), `half_open` (one
+    call decides), `resting` (it answered far worse than usual and is asked again in `rests_s` seconds)."""
+
+    model: str
+    state: Literal["closed", "open", "half_open", "resting"]
+    rests_s: float = 0.0
 
 
 class ProviderState(msgspec.Struct, frozen=True):
@@ -31,6 +42,7 @@ class ProviderState(msgspec.Struct, frozen=True):
     error_rate: float = 0.0
     in_flight: int = 0
     queued: int = 0
+    circuits: tuple[Circuit, ...] = ()
 
 
 def state_of(upstream: Upstream, roster: Roster, moment: Moment) -> ProviderState:
@@ -51,7 +63,18 @@ def state_of(upstream: Upstream, roster: Roster, moment: Moment) -> ProviderStat
         seat.house.checked_wall_s, per_token,
         lane.first_chunk.mean_s if lane.first_chunk.calls else None, lane.total.mean_s if lane.total.calls else None,
         lane.per_output_token_s, lane.error_rate(now_s), seat.slots.in_flight, seat.slots.queued,
+        tuple(_circuit(course, now_s) for course in seat.courses()),
     )  # fmt: skip
+
+
+def _circuit(course: Course, now_s: float) -> Circuit:
+    lane, model = course.lane, course.target.model
+    if lane.open_until_s is not None:
+        rests_s = lane.open_until_s - now_s
+        return Circuit(model, "open", rests_s) if rests_s > 0 else Circuit(model, "half_open")
+    if now_s < lane.ejected_until_s:
+        return Circuit(model, "resting", lane.ejected_until_s - now_s)
+    return Circuit(model, "closed")
 
 
 def can_answer(seat: Seat, now_s: float) -> bool:

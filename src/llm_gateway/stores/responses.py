@@ -7,6 +7,7 @@ from sqlalchemy import Boolean, Column, Connection, Float, Index, LargeBinary, S
 
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import InvalidRequest, NotFound
+from llm_gateway.core.sealing import Sealer
 from llm_gateway.core.types import Json, JsonObject
 from llm_gateway.stores.sql import SqlStore, metadata
 
@@ -41,13 +42,14 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class ResponseStore:
-    """Responses in SQL, for `days` days. One is visible to its owner; to others it does not exist.
+    """Responses in SQL, for `days` days, their words sealed by `sealer`. One is visible to its owner; to others it does not exist.
 
     `max_turns` bounds the chain of responses that one goes on from.
     """
 
-    def __init__(self, store: SqlStore, clock: Clock, *, days: float, max_turns: int) -> None:
+    def __init__(self, store: SqlStore, clock: Clock, sealer: Sealer, *, days: float, max_turns: int) -> None:
         self._store = store
+        self._sealer = sealer
         self._clock = clock
         self._days = days
         self._max_turns = max_turns
@@ -85,7 +87,8 @@ class ResponseStore:
         row = connection.execute(select(responses).where(responses.c.id == response_id)).first()
         if row is None or (owner is not None and row.owner != owner) or row.created_s < self._oldest_s():
             raise NotFound(f"there is no response {response_id[:64]!r}", param=param)
-        return Stored(row.id, row.owner, row.previous_id, bool(row.tainted), _items.decode(row.input), _object.decode(row.response))
+        asked, answered = self._sealer.open(row.input, f"input of {row.id}"), self._sealer.open(row.response, f"response {row.id}")
+        return Stored(row.id, row.owner, row.previous_id, bool(row.tainted), _items.decode(asked), _object.decode(answered))
 
     def _oldest_s(self) -> float:
         return self._clock.wall_s() - self._days * DAY_S
@@ -98,8 +101,8 @@ class ResponseStore:
             "previous_id": stored.previous_id,
             "created_s": self._clock.wall_s(),
             "tainted": stored.tainted,
-            "input": _encode(stored.input),
-            "response": _encode(stored.response),
+            "input": self._sealer.seal(_encode(stored.input), f"input of {stored.id}"),
+            "response": self._sealer.seal(_encode(stored.response), f"response {stored.id}"),
         }
         oldest_s = self._oldest_s()
 

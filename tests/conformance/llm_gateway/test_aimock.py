@@ -143,5 +143,6 @@ def test_a_tool_call_arrives_whole(gateway: RunningGateway, provider: str, strea
 @pytest.mark.parametrize("provider", ["openai", "ollama"])
 def test_embeddings(gateway: RunningGateway, provider: str) -> None:
     document = gateway.post("/embeddings", text="Text to embed", provider=provider).json
+    assert document["provider"] == provider
     assert document["embeddings"] == [0.25, -0.5, 0.125]
     assert document["dimensions"] == 3

@@ -9,6 +9,7 @@ from typing import Any
 import anthropic
 import pytest
 from anthropic.types import Message, MessageParam, ToolParam, ToolResultBlockParam, ToolUseBlock
+from tests.conformance.conftest import FAILS, SLOW, Counted, Refusing
 from tests.support import RunningGateway, running_gateway
 
 from llm_gateway.simulator import FaultRule, SimulatorProcess
@@ -474,3 +475,37 @@ def test_the_example_of_the_documentation(gateway: RunningGateway, capsys: pytes
     shown = capsys.readouterr().out
     assert shown.count("[simulated") == 2
     assert "openai/gpt-4o" in shown
+
+
+def test_an_exhausted_budget_is_asked_of_once_and_a_slow_provider_times_out(refusing: Refusing) -> None:
+    counted = Counted()
+    with anthropic.Anthropic(base_url=refusing.url, api_key=refusing.broke, max_retries=3, http_client=counted.client()) as client:
+        with pytest.raises(anthropic.APIStatusError) as broke:
+            client.messages.create(model=MODELS["openai"], max_tokens=50, messages=asked("Hi"))
+        assert (broke.value.status_code, counted.calls) == (402, 1)
+    with anthropic.Anthropic(base_url=refusing.url, api_key=refusing.good, max_retries=0, timeout=0.3) as client:
+        with pytest.raises(anthropic.APITimeoutError):
+            client.messages.create(model=MODELS["openai"], max_tokens=50, messages=asked(SLOW))
+        with pytest.raises(anthropic.BadRequestError, match="cannot be answered"):
+            client.messages.create(model=MODELS["openai"], max_tokens=50, messages=asked(FAILS))
+    with anthropic.Anthropic(base_url=refusing.url, api_key=refusing.limited, max_retries=0) as client:
+        with pytest.raises(anthropic.RateLimitError) as limited:
+            client.messages.create(model=MODELS["openai"], max_tokens=50, messages=asked("Hi"))
+        assert limited.value.response.headers["anthropic-ratelimit-requests-remaining"] == "0"
+
+
+@pytest.mark.parametrize(("budget", "effort"), [(1024, "low"), (2048, "low"), (4096, "medium"), (10_000, "high"), (31_000, "high")])
+def test_a_thinking_budget_is_an_effort_of_openai(
+    client: anthropic.Anthropic, simulator: SimulatorProcess, budget: int, effort: str
+) -> None:
+    answer = client.messages.with_raw_response.create(
+        model="openai/o3-mini", max_tokens=32_000, messages=asked("Hi"), thinking={"type": "enabled", "budget_tokens": budget}
+    )
+    assert "x-gateway-dropped-params" not in answer.headers
+    (body,) = [json.loads(base64.b64decode(str(entry["body"]))) for entry in simulator.log("openai") if entry["method"] == "POST"]
+    assert body["reasoning_effort"] == effort
+    # A model that may not know the field is not told, and the caller is.
+    other = client.messages.with_raw_response.create(
+        model=MODELS["openai"], max_tokens=32_000, messages=asked("Hi"), thinking={"type": "enabled", "budget_tokens": budget}
+    )
+    assert other.headers["x-gateway-dropped-params"] == "thinking"

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import ollama
 import pytest
+from tests.conformance.conftest import FAILS, SLOW, Refusing
 from tests.support import RunningGateway, running_gateway
 
 from llm_gateway.simulator import FaultRule, SimulatorProcess
@@ -308,3 +310,18 @@ def test_the_example_of_the_documentation(gateway: RunningGateway, capsys: pytes
     exec(compile(example.replace("http://localhost:5055", gateway.url), "docs/ollama.md", "exec"), names)
     names["client"].close()
     assert capsys.readouterr().out.count("[simulated") == 3
+
+
+def test_refusals_carry_their_status(refusing: Refusing) -> None:
+    for key, text, status in (
+        ("wrong", "hello", 401), (refusing.good, FAILS, 400), (refusing.limited, "hello", 429), (refusing.broke, "hello", 402),
+    ):  # fmt: skip
+        client = ollama.Client(host=refusing.url, headers={"authorization": f"Bearer {key}"})
+        with pytest.raises(ollama.ResponseError) as refused:
+            client.chat(model="openai/gpt-4o", messages=[{"role": "user", "content": text}])
+        assert refused.value.status_code == status
+        client._client.close()
+    client = ollama.Client(host=refusing.url, headers={"authorization": f"Bearer {refusing.good}"}, timeout=0.3)
+    with pytest.raises(httpx.TimeoutException):
+        client.chat(model="openai/gpt-4o", messages=[{"role": "user", "content": SLOW}])
+    client._client.close()

@@ -11,6 +11,7 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 from openai.types.responses import FunctionToolParam
 from pydantic import BaseModel
+from tests.conformance.conftest import FAILS, SLOW, Counted, Refusing
 from tests.support import RunningGateway, running_gateway
 
 from llm_gateway.simulator import FaultRule, SimulatorProcess
@@ -418,3 +419,39 @@ def test_the_lines_of_the_documentation_run(gateway: RunningGateway, capsys: pyt
     assert "simulated anthropic" in printed
     assert "simulated ollama" in printed
     assert printed.endswith("2\n")
+
+
+def test_limits_of_a_provider_of_this_wire_pass(gateway: RunningGateway, refusing: Refusing, simulator: SimulatorProcess) -> None:
+    def limits(name: str, path: str = "/v1/chat/completions", **fields: object) -> str:
+        body = {"messages": asked("hello")} if "completions" in path else {"input": "hello"}
+        return gateway.post(path, model=name, **body, **fields).headers["x-ratelimit-limit-requests"]
+
+    assert limits(model("openai")) == limits(model("openai"), stream=True) == limits(model("openai"), "/v1/responses") == "10000"
+    assert limits("openai/text-embedding-3-small", "/v1/embeddings") == "10000"
+    assert limits(model("anthropic")) == "1000000"  # Anthropic's own are no numbers of this wire: the caller's at the gateway
+    headers = {"x-ratelimit-remaining-requests": "0", "x-evil": "1"}
+    simulator.add_faults(FaultRule(kind="openai", method="POST", contains="at its limit", status=429, headers=headers, retry_after=9))
+    key = {"authorization": f"Bearer {refusing.good}"}
+    refused = refusing.gateway.post("/v1/chat/completions", key, model=model("openai"), messages=asked("at its limit"))
+    assert refused.status == 429
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+    assert "x-evil" not in refused.headers
+
+
+def test_an_exhausted_budget_is_asked_of_once_and_a_slow_provider_times_out(refusing: Refusing) -> None:
+    counted = Counted()
+    with openai.OpenAI(base_url=f"{refusing.url}/v1", api_key=refusing.broke, max_retries=3, http_client=counted.client()) as client:
+        for ask in (
+            lambda: client.chat.completions.create(model=model("openai"), messages=asked("hello")),
+            lambda: client.responses.create(model=model("openai"), input="hello"),
+            lambda: client.embeddings.create(model="openai/text-embedding-3-small", input="hello"),
+        ):
+            counted.calls = 0
+            with pytest.raises(openai.APIStatusError) as broke:
+                ask()
+            assert (broke.value.status_code, counted.calls) == (402, 1)
+    with openai.OpenAI(base_url=f"{refusing.url}/v1", api_key=refusing.good, max_retries=0, timeout=0.3) as client:
+        with pytest.raises(openai.APITimeoutError):
+            client.chat.completions.create(model=model("openai"), messages=asked(SLOW))
+        with pytest.raises(openai.BadRequestError, match="cannot be answered"):
+            client.chat.completions.create(model=model("openai"), messages=asked(FAILS))

@@ -119,6 +119,42 @@ def test_a_thousand_identical_requests_are_one_call(gateway: RunningGateway, sim
     assert gateway.get("/cache/status").json["hits"] == 999
 
 
+def test_hundreds_of_identical_streams_are_one_call(gateway: RunningGateway, simulator: SimulatorProcess) -> None:
+    simulator.set_latency({kind: Latency(first_byte_s=1.0) for kind in KINDS})
+    body = json.dumps({"prompt": "What is a stream?", "user_id": "ann"}).encode()
+
+    async def one() -> tuple[str, str, bool]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(b"POST /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        head, _, rest = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        text = rest.decode()
+        frames = [json.loads(line.removeprefix("data: ")) for line in text.split("\n") if line.startswith("data: {")]
+        return head.decode().lower().partition("x-gateway-cache: ")[2].split()[0], "".join(f["chunk"] for f in frames), "[DONE]" in text
+
+    async def all_of_them() -> list[tuple[str, str, bool]]:
+        return await asyncio.gather(*[one() for _ in range(400)])
+
+    answers = asyncio.run(all_of_them())
+    assert sorted(state for state, _, _ in answers) == ["hit"] * 399 + ["miss"]
+    assert len({text for _, text, _ in answers}) == 1
+    assert all(done for _, _, done in answers)
+    assert calls(simulator) == 1
+
+
+def test_a_hit_counts_as_a_request_and_costs_no_tokens(gateway: RunningGateway) -> None:
+    def standing() -> tuple[int, int, int]:
+        status = gateway.get("/rate-limit/status?user_id=ann").json
+        return status["requests_per_minute"]["used"], status["tokens_per_minute"]["used"], status["tokens_held"]
+
+    gateway.post("/query", prompt="What is a token?", user_id="ann")
+    requests, tokens, held = standing()
+    assert (requests, held) == (1, 0)
+    assert tokens > 0
+    assert state(gateway.post("/query", prompt="What is a token?", user_id="ann")) == "hit"
+    assert standing() == (2, tokens, 0)
+
+
 def test_status_and_clear_as_the_specification_shows_them(gateway: RunningGateway) -> None:
     for user in ("user123", "user123", "user4"):
         for prompt in ("one", "two"):

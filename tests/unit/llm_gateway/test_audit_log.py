@@ -404,8 +404,8 @@ class TestTheTrail:
     """On a real database file, through the real writer."""
 
     @pytest.fixture
-    def sql(self, tmp_path: Path) -> Iterator[SqlStore]:
-        made = SqlStore.sqlite(tmp_path / "gateway.sqlite3")
+    def sql(self, database_url: str) -> Iterator[SqlStore]:
+        made = SqlStore(database_url)
         yield made
         made.close()
 

@@ -1,7 +1,6 @@
 """What is remembered, for whom, and how much of it is sent."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -9,6 +8,7 @@ from llm_gateway.conversation_memory import ConversationMemory, ConversationStor
 from llm_gateway.core.errors import NotFound, ProviderTimeout
 from llm_gateway.core.exchange import Caller, Credentials, Exchange, Reply
 from llm_gateway.core.findings import Sensitivity
+from llm_gateway.core.sealing import CannotOpen, Sealer
 from llm_gateway.core.types import ChatRequest, Chunk, FinishReason, Message
 from llm_gateway.stores.sql import SqlStore
 
@@ -22,9 +22,9 @@ class Clock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[ConversationStore]:
-    sql = SqlStore.sqlite(tmp_path / "x.sqlite3")
-    yield ConversationStore(sql, Clock(), max_turns=6)
+async def store(database_url: str) -> AsyncIterator[ConversationStore]:
+    sql = SqlStore(database_url)
+    yield ConversationStore(sql, Clock(), 6, Sealer(b"a secret of tests"))
     sql.close()
 
 
@@ -142,3 +142,23 @@ async def test_a_taint_stays_also_when_the_answer_fails(store: ConversationStore
 async def test_without_a_conversation_nothing_is_stored(store: ConversationStore) -> None:
     await say(store, exchange("one", conversation=None), answered("two"))
     assert await turns(store) == []
+
+
+async def test_words_are_not_stored_in_the_clear(store: ConversationStore) -> None:
+    await say(store, exchange("the quick brown fox"), [Chunk("jumps over", finish_reason=FinishReason.STOP)])
+    stored = await store._store.read(lambda connection: connection.exec_driver_sql("SELECT content FROM conversation_turns").fetchall())
+    assert len(stored) == 2
+    assert "quick" not in str(stored)
+    known = await store.read("c1", "u1")
+    assert known is not None
+    assert [turn.content for turn in known.turns] == ["the quick brown fox", "jumps over"]
+
+
+async def test_a_turn_moved_to_another_conversation_does_not_open(store: ConversationStore) -> None:
+    await say(store, exchange("mine", "c1"), [Chunk("ok", finish_reason=FinishReason.STOP)])
+    await say(store, exchange("yours", "c2", "u2"), [Chunk("ok", finish_reason=FinishReason.STOP)])
+    await store._store.write(
+        lambda connection: connection.exec_driver_sql("UPDATE conversation_turns SET conversation_id='c2' WHERE conversation_id='c1'")
+    )
+    with pytest.raises(CannotOpen):
+        await store.read("c2", "u2")

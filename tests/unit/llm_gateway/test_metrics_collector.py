@@ -64,32 +64,63 @@ async def test_the_specified_figures() -> None:
     await call(metrics, clock, fails=InvalidRequest("wrong"))
     await call(metrics, clock, fails=asyncio.CancelledError())
     summary = metrics.summary()
-    assert summary["total_requests"] == 5
-    assert summary["requests_by_provider"] == {"a": 1, "b": 1}
-    assert summary["total_tokens_used"] == 30
-    assert summary["total_cost"] == pytest.approx(0.75)
-    assert summary["average_response_time"] == pytest.approx(2)
-    assert summary["cache_hit_rate"] == 0.5
-    assert summary["error_rate"] == 25.0  # of the four that did not leave, one failed by our or a provider's fault
-    assert summary["errors_by_type"] == {"provider_timeout": 1, "invalid_request": 1, ClientClosedRequest.error_type: 1}
-    assert summary["requests_in_flight"] == 0
+    assert summary.total_requests == 5
+    assert summary.requests_by_provider == {"a": 1, "b": 1}
+    assert summary.average_response_time == pytest.approx(2)
+    assert summary.cache_hit_rate == 0.5
+    assert summary.error_rate == 25.0  # of the four that did not leave, one failed by our or a provider's fault
+    assert summary.errors_by_type == {"provider_timeout": 1, "invalid_request": 1, ClientClosedRequest.error_type: 1}
+    assert summary.requests_in_flight == 0
 
 
 async def test_an_unknown_price_is_counted_and_not_taken_for_nothing() -> None:
     clock = Clock()
     metrics = MetricsCollector(clock)
     await call(metrics, clock, cost=None)
-    assert (metrics.summary()["total_cost"], metrics.summary()["unpriced_requests"]) == (0.0, 1)
+    assert (metrics.summary().total_cost, metrics.summary().unpriced_requests) == (0.0, 1)
 
 
 def test_uptime_is_the_share_of_time_with_somebody_to_ask() -> None:
     clock = Clock()
     metrics = MetricsCollector(clock)
-    assert metrics.summary()["uptime_percentage"] == 100.0
+    assert metrics.summary().uptime_percentage == 100.0
     for available, seconds in ((True, 30), (False, 10), (True, 60)):
         metrics.observe_availability(available=available)
         clock.now_s += seconds
-    assert metrics.summary()["uptime_percentage"] == pytest.approx(90.0)
+    assert metrics.summary().uptime_percentage == pytest.approx(90.0)
+
+
+async def test_a_call_is_read_off_soon_by_itself() -> None:
+    clock = Clock()
+    metrics = MetricsCollector(clock)
+    told: list[float] = []
+    over = asyncio.Event()
+    metrics.ended.append(lambda _, duration_s: (told.append(duration_s), over.set())[0])
+    for _ in range(100):
+        await call(metrics, clock)
+    async with asyncio.timeout(5):
+        while len(told) < 100:
+            over.clear()
+            await over.wait()
+    assert told == [2.0] * 100
+    assert not metrics.rows, "without a recorder nothing is recorded"
+
+
+async def test_the_lag_of_the_loop_is_measured() -> None:
+    ticked = asyncio.Event()
+
+    class Watched(Clock):
+        def wall_s(self) -> float:
+            ticked.set()
+            return super().wall_s()
+
+    metrics = MetricsCollector(Watched())
+    ticked.clear()
+    metrics.watch_loop()
+    async with asyncio.timeout(5):
+        await ticked.wait()
+    assert metrics.now.lag.count == 1
+    metrics.stop_watching()
 
 
 async def test_waiting_for_the_last_call_ends_with_it_or_with_the_time() -> None:

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from math import ceil
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from llm_gateway.core.routing import Attempt
 from llm_gateway.core.settings import Settings
 from llm_gateway.core.types import ChatRequest, Chunk, Message, Request, SecurityLevel, Usage
 from llm_gateway.counters.memory import MemoryCounters
-from llm_gateway.rate_limiter import RateLimiter
+from llm_gateway.rate_limiter import RateLimiter, spread
 
 HEADERS = {
     "ratelimit",
@@ -51,7 +52,7 @@ class House:
         self.served = 0
 
     def stage(self, **sections: Any) -> RateLimiter:
-        return RateLimiter(Settings.model_validate(sections), self.counters, "run")
+        return RateLimiter(Settings.model_validate(sections), self.counters, "run", uniform=lambda: 0.0)
 
     def exchange(self, request: Request | None = None, caller: Caller | None = None) -> Exchange:
         now_s = self.clock.monotonic_s()
@@ -334,7 +335,7 @@ class Routed:
         self.admitted: Callable[..., Any]
         self.house = routing.House(providers, settings=sections, limited=self._limited, admit=self._admit)
         self.counters = MemoryCounters(self.house.clock)
-        self.limiter = RateLimiter(self.house.settings, self.counters, "run")
+        self.limiter = RateLimiter(self.house.settings, self.counters, "run", uniform=lambda: 0.0)
 
     def _limited(self, name: str) -> float | None:
         return self.limiter.limited(name)
@@ -425,3 +426,15 @@ class TestProviders:
         await routed.provider()
         assert not routed.counters.accounts
         assert routed.limiter.limited("openai") is None
+
+
+class TestSpread:
+    @pytest.mark.parametrize(
+        ("wait_s", "uniform", "spread_s"), [(0.4, 0.99, 0.4), (9.5, 0.99, 9.5), (10.0, 0.49, 10.0), (10.0, 0.5, 11.0), (60.0, 0.999, 66.0)]
+    )
+    def test_callers_who_were_refused_together_do_not_come_back_together(self, wait_s: float, uniform: float, spread_s: float) -> None:
+        assert spread(wait_s, lambda: uniform) == spread_s
+
+    @given(st.floats(0, 4_000), st.floats(0, 1, exclude_max=True))
+    def test_a_wait_is_never_shorter_and_at_most_a_tenth_longer(self, wait_s: float, uniform: float) -> None:
+        assert ceil(wait_s) <= ceil(spread(wait_s, lambda: uniform)) <= ceil(wait_s) + wait_s / 10

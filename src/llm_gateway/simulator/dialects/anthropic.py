@@ -6,6 +6,7 @@ was read from or written to the prompt cache. `message_start` carries placeholde
 
 import base64
 
+from llm_gateway.simulator.dialects.anthropic_jobs import Jobs
 from llm_gateway.simulator.dialects.anthropic_prompt import Read, read
 from llm_gateway.simulator.dialects.base import Tape, argument_pieces, bearer
 from llm_gateway.simulator.exchange import Answer, Bill, Json, JsonObject, Kind, Refused, Request, body_of, encode, json_answer
@@ -44,6 +45,7 @@ class Anthropic:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._jobs = Jobs(world)
 
     def answer(self, request: Request) -> Answer:
         self._authenticate(request)
@@ -60,6 +62,10 @@ class Anthropic:
             return json_answer(
                 {"data": data, "has_more": False, "first_id": names[0], "last_id": names[-1]}, headers=self._headers(request, None)
             )
+        other = self._jobs.answer(request)
+        if other is not None:
+            other.headers = (*other.headers, *self._headers(request, None))
+            return other
         name = request.path.removeprefix("/v1/models/")
         if request.method == "GET" and name in self._world.models[self.kind]:
             return json_answer(_model(name), headers=self._headers(request, None))

@@ -6,6 +6,7 @@ Source: OpenAI API reference ("Chat completions", "Streaming", "Rate limits: hea
 import codecs
 
 from llm_gateway.simulator.dialects.base import Tape, argument_pieces, bearer, masked, object_of
+from llm_gateway.simulator.dialects.openai_jobs import Jobs
 from llm_gateway.simulator.dialects.openai_other import embeddings, models, one_model, text_completion
 from llm_gateway.simulator.dialects.openai_prompt import KNOWN_FIELDS, chat_prompt
 from llm_gateway.simulator.dialects.openai_responses import respond
@@ -39,9 +40,13 @@ class OpenAi:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._jobs = Jobs(world)
 
     def answer(self, request: Request) -> Answer:
         self.authenticate(request)
+        if self.kind == "openai" and (other := self._jobs.answer(request)) is not None:
+            other.headers = (*other.headers, *self.standing_headers(request, other.bill))
+            return other
         if request.method == "POST":
             return self._post(request)
         if request.path == "/v1/models":

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from tests.unit.llm_gateway.audit.files import database, harm
+from tests.unit.llm_gateway.audit.files import harm, store_trail
 from tests.unit.llm_gateway.audit.trails import FIRST, KEY, SECOND, trail
 
 from llm_gateway.api import management
@@ -76,13 +76,15 @@ class Api:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return database(tmp_path / "gateway.sqlite3", trail(CALLS))
+def url(database_url: str) -> str:
+    SqlStore(database_url).close()
+    store_trail(database_url, trail(CALLS))
+    return database_url
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[SqlStore]:
-    made = SqlStore.sqlite(path)
+def store(url: str) -> Iterator[SqlStore]:
+    made = SqlStore(url)
     yield made
     made.close()
 
@@ -170,10 +172,10 @@ async def test_csv_by_accept(api: Api) -> None:
     ]
 
 
-async def test_the_verdict(api: Api, path: Path) -> None:
+async def test_the_verdict(api: Api, url: str) -> None:
     verdict = (await api.get("/audit/verify")).json
     assert (verdict["intact"], verdict["rows"], verdict["problems"]) == (True, 2 * (2 * CALLS + 1), [])
-    harm(path, "DELETE FROM audit WHERE chain = :chain AND seq = 7", chain=FIRST)
+    harm(url, "DELETE FROM audit WHERE chain = :chain AND seq = 7", chain=FIRST)
     verdict = (await api.get("/audit/verify")).json
     assert verdict["intact"] is False
     assert verdict["problems"] == [{"chain": FIRST, "seq": 8, "what": "row 7 is missing before it"}]
@@ -186,8 +188,9 @@ async def test_a_second_verification_at_once_is_asked_to_wait(api: Api) -> None:
     assert answer.headers["retry-after"] == "10"
 
 
-async def test_a_damaged_row_does_not_hide_the_others(api: Api, path: Path) -> None:
-    harm(path, "UPDATE audit SET detail = CAST(x'ff7b' AS TEXT), at_us = 'x' WHERE chain = :chain AND seq = 7", chain=FIRST)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL takes no such values
+async def test_a_damaged_row_does_not_hide_the_others(api: Api, url: str) -> None:
+    harm(url, "UPDATE audit SET detail = CAST(x'ff7b' AS TEXT), at_us = 'x' WHERE chain = :chain AND seq = 7", chain=FIRST)
     rows = (await api.get("/audit", limit=1000)).json["rows"]
     assert len(rows) == 2 * (2 * CALLS + 1)
     assert [row for row in rows if row.get("damaged")] == [{"chain": FIRST, "seq": 7, "damaged": True}]

@@ -48,6 +48,9 @@ class Gateway:
     def protocol_of(self, provider: str) -> str:
         return "openai" if provider == "openai" else "ollama"
 
+    def untold(self, target: object, request: object) -> frozenset[str]:
+        return frozenset({"stop", "seed"})
+
 
 CALL = cast(Call, SimpleNamespace(scope={"headers": [], "client": None}))
 
@@ -67,16 +70,22 @@ def test_a_key_sees_what_it_may_use() -> None:
     assert names(view, "ollama") == ["auto", "fast", "openai/gpt-4o"]
 
 
-def test_dropped_fields_stand_in_a_header_and_cannot_break_it() -> None:
+def headers_of(provider: str, body: JsonObject, put: dict[str, str] | None = None) -> dict[str, str]:
     def dropped(body: JsonObject, protocol: str) -> tuple[str, ...]:
         return tuple(body) if protocol == "openai" else ()
 
-    def header(provider: str) -> dict[str, str]:
-        native = SimpleNamespace(body={"top_k": 1, "bad\r\nname": 1, "größe": 1})
-        chosen = SimpleNamespace(target=SimpleNamespace(provider=provider))
-        exchange: Any = SimpleNamespace(request=SimpleNamespace(native=native), chosen=chosen, headers={})
-        name_dropped(cast(Exchange, exchange), Gateway(), dropped)
-        return cast(dict[str, str], exchange.headers)
+    native = SimpleNamespace(body=body, protocol="ollama")
+    chosen = SimpleNamespace(target=SimpleNamespace(provider=provider))
+    exchange: Any = SimpleNamespace(request=SimpleNamespace(native=native), chosen=chosen, headers=put or {})
+    name_dropped(cast(Exchange, exchange), Gateway(), dropped, {"stop": "options.stop"})
+    return cast(dict[str, str], exchange.headers)
 
-    assert header("openai") == {DROPPED: "top_k, gr??e"}
-    assert header("near") == {}
+
+def test_dropped_fields_stand_in_a_header_and_cannot_break_it() -> None:
+    assert headers_of("openai", {"top_k": 1, "bad\r\nname": 1, "größe": 1}) == {DROPPED: "gr??e, options.stop, seed, top_k"}
+
+
+def test_fields_of_a_request_are_named_as_the_caller_called_them_unless_the_wire_is_its_own() -> None:
+    assert headers_of("openai", {}) == {DROPPED: "options.stop, seed"}
+    assert headers_of("near", {"top_k": 1}) == {}
+    assert headers_of("openai", {"x": 1}, {DROPPED: "a, seed"}) == {DROPPED: "a, options.stop, seed, x"}

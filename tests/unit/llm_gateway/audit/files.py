@@ -1,9 +1,9 @@
-"""A trail in a SQLite file, as a gateway leaves it."""
+"""A trail in a database, as a gateway leaves it."""
 
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import Connection, create_engine, insert, text
 from tests.unit.llm_gateway.audit.trails import Trail
 
 from llm_gateway.audit import tables
@@ -17,18 +17,35 @@ def database(path: Path, trail: Trail) -> Path:
     tables.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(text("PRAGMA journal_mode=WAL"))
-        for rows in trail.rows.values():
-            connection.execute(insert(tables.audit), [row._asdict() for row in rows])
-        for table, records in ((tables.heads, trail.heads), (tables.checkpoints, trail.checkpoints)):
-            if records:
-                connection.execute(insert(table), [record._asdict() for record in records.values()])
+        _insert(connection, trail)
     engine.dispose()
     return path
 
 
-def harm(path: Path, statement: str, **values: Any) -> None:
-    """Do something to a database."""
-    engine = create_engine(f"sqlite:///{path}")
+def store_trail(url: str, trail: Trail) -> None:
+    """Write a trail into a database that has the schema."""
+    engine = create_engine(plain(url))
+    with engine.begin() as connection:
+        _insert(connection, trail)
+    engine.dispose()
+
+
+def plain(url: str) -> str:
+    """The URL for a program that waits for its answers."""
+    return url.replace("postgresql://", "postgresql+psycopg://")
+
+
+def _insert(connection: Connection, trail: Trail) -> None:
+    for rows in trail.rows.values():
+        connection.execute(insert(tables.audit), [row._asdict() for row in rows])
+    for table, records in ((tables.heads, trail.heads), (tables.checkpoints, trail.checkpoints)):
+        if records:
+            connection.execute(insert(table), [record._asdict() for record in records.values()])
+
+
+def harm(place: Path | str, statement: str, **values: Any) -> None:
+    """Do something to a database, a SQLite file or one at a URL."""
+    engine = create_engine(f"sqlite:///{place}" if isinstance(place, Path) else plain(place))
     with engine.begin() as connection:
         connection.execute(text(statement), values)
     engine.dispose()

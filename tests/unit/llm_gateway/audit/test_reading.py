@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.llm_gateway.audit.files import database, harm
+from tests.unit.llm_gateway.audit.files import harm, store_trail
 from tests.unit.llm_gateway.audit.trails import FIRST, KEY, SECOND, trail
 
 from llm_gateway.audit import reading
@@ -20,14 +20,16 @@ LENGTH = 2 * CALLS + 1
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return database(tmp_path / "gateway.sqlite3", trail(CALLS))
+def url(database_url: str) -> str:
+    SqlStore(database_url).close()
+    store_trail(database_url, trail(CALLS))
+    return database_url
 
 
 @pytest.fixture
-def reader(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrailReader]:
+def reader(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrailReader]:
     monkeypatch.setattr(reading, "PIECE_ROWS", 7)
-    store = SqlStore.sqlite(path)
+    store = SqlStore(url)
     yield TrailReader(store, KEY, asyncio.Lock())
     store.close()
 
@@ -63,23 +65,23 @@ async def test_csv_has_a_line_for_each_row(reader: TrailReader) -> None:
     assert text.count("\r\n") == 1 + 2 * CALLS
 
 
-async def test_verification_goes_through_all_pieces(reader: TrailReader, path: Path) -> None:
+async def test_verification_goes_through_all_pieces(reader: TrailReader, url: str) -> None:
     verdict = await reader.verify()
     assert verdict.intact
     assert verdict.rows == 2 * LENGTH
-    harm(path, "UPDATE audit SET caller = 'eve' WHERE chain = :chain AND seq = 30", chain=SECOND)
+    harm(url, "UPDATE audit SET caller = 'eve' WHERE chain = :chain AND seq = 30", chain=SECOND)
     verdict = await reader.verify()
     assert [(problem.chain, problem.seq) for problem in verdict.problems] == [(SECOND, 30)]
 
 
-async def test_rows_that_were_removed_meanwhile_do_not_keep_it_for_ever(reader: TrailReader, path: Path) -> None:
-    harm(path, "DELETE FROM audit WHERE chain = :chain AND seq > 30", chain=SECOND)
-    harm(path, "DELETE FROM audit WHERE chain = :chain AND seq = 17", chain=SECOND)
+async def test_rows_that_were_removed_meanwhile_do_not_keep_it_for_ever(reader: TrailReader, url: str) -> None:
+    harm(url, "DELETE FROM audit WHERE chain = :chain AND seq > 30", chain=SECOND)
+    harm(url, "DELETE FROM audit WHERE chain = :chain AND seq = 17", chain=SECOND)
     assert [(problem.chain, problem.seq) for problem in (await reader.verify()).problems] == [(SECOND, 18)]
 
 
-async def test_one_verification_at_a_time(path: Path) -> None:
-    store = SqlStore.sqlite(path)
+async def test_one_verification_at_a_time(url: str) -> None:
+    store = SqlStore(url)
     busy = asyncio.Lock()
     async with busy:
         with pytest.raises(Overloaded):

@@ -5,6 +5,7 @@ import typer
 
 from llm_gateway.cli import keys
 from llm_gateway.cli.main import run
+from llm_gateway.cli.talking import token_of
 from llm_gateway.core.errors import ConfigurationError
 from llm_gateway.identity.keys import fingerprint, is_well_formed
 
@@ -22,10 +23,10 @@ def test_what_is_no_duration(text: str) -> None:
 
 def test_the_admin_token_is_the_given_one_or_that_of_the_data_folder(tmp_path: Path) -> None:
     (tmp_path / "admin_token").write_text("from-the-file\n")
-    assert keys.token_of("given", tmp_path) == "given"
-    assert keys.token_of(None, tmp_path) == keys.token_of("", tmp_path) == "from-the-file"
+    assert token_of("given", tmp_path) == "given"
+    assert token_of(None, tmp_path) == token_of("", tmp_path) == "from-the-file"
     with pytest.raises(ConfigurationError, match=r"--admin-token or ADMIN_TOKEN.*--data-dir"):
-        keys.token_of(None, tmp_path / "elsewhere")
+        token_of(None, tmp_path / "elsewhere")
 
 
 def test_a_new_key_needs_no_gateway(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gateway.core.addresses import classify, is_local_host
+from llm_gateway.core.addresses import classify, is_local_host, is_local_origin
 
 CLASSES = {
     "loopback": ["127.0.0.0/8", "::1/128"],
@@ -65,3 +65,14 @@ def test_public_is_never_wider_than_the_registry_says(address: IPv4Address | IPv
 )  # fmt: skip
 def test_what_a_name_tells_without_dns(host: str, expected: bool | None) -> None:
     assert is_local_host(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "declared", "expected"),
+    [
+        ("http://ollama:11434", None, True), ("http://ollama:11434", False, False), ("https://llm.example.com", None, False),
+        ("https://llm.example.com", True, True), ("https://[::1]:8080", None, True), ("https://8.8.8.8", None, False),
+    ],
+)  # fmt: skip
+def test_an_operators_word_comes_before_what_a_name_tells(origin: str, declared: bool | None, expected: bool) -> None:
+    assert is_local_origin(origin, declared) is expected

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from time import perf_counter
+from time import perf_counter, sleep
 
 import pytest
 from tests.unit.llm_gateway.counters.fakes import LEASE, SECOND, FakeClock, demand
@@ -269,3 +269,15 @@ async def test_a_password_in_the_url_stands_in_no_log_and_no_repr(capsys: pytest
         assert await ask(store, "a")
         assert "hunter2" not in repr(store) + repr(store.line._pool)
     assert "hunter2" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5])
+async def test_a_loop_that_is_busy_is_not_held_against_the_store(valkey: Valkey, steps: int) -> None:
+    async with counters(valkey.url, timeout_s=0.05) as store:
+        for number in range(4):
+            asking = asyncio.ensure_future(ask(store, f"{steps}-{number}"))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            sleep(0.12)  # noqa: ASYNC251 - what keeps the loop from turning
+            assert await asking
+        assert (store.line.losses, store.line.up) == (0, True)

@@ -31,8 +31,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = SqlStore.sqlite(tmp_path / "gateway.sqlite3")
+async def store(database_url: str) -> AsyncIterator[SqlStore]:
+    opened = SqlStore(database_url)
     yield opened
     await asyncio.to_thread(opened.close)
 
@@ -63,6 +63,7 @@ async def test_a_key_is_in_force_at_once_with_all_that_it_grants(keys: KeyStore,
     assert secret not in repr(entry)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_what_is_stored_is_not_the_key(keys: KeyStore, store: SqlStore, tmp_path: Path) -> None:
     secret, _ = await keys.create(Grant("ci", "acme"))
     await asyncio.to_thread(store.close)
@@ -199,8 +200,8 @@ async def test_another_pepper_is_noticed_at_start_once_there_are_keys(store: Sql
     await opened(store, clock, Pepper(b"2" * 32))
 
 
-async def test_processes_that_start_at_once_make_one_state(tmp_path: Path, clock: Clock) -> None:
-    stores = [SqlStore.sqlite(tmp_path / "gateway.sqlite3") for _ in range(4)]
+async def test_processes_that_start_at_once_make_one_state(database_url: str, clock: Clock) -> None:
+    stores = [SqlStore(database_url) for _ in range(4)]
     await asyncio.gather(*(opened(each, clock) for each in stores))
     rows = await stores[0].read(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM api_key_state").scalar())
     assert rows == 1

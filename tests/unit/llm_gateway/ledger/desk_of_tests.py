@@ -138,7 +138,7 @@ class House:
 
         def work(connection: Connection) -> list[Row]:
             table = tables.ledger
-            return [Row(*found) for found in connection.execute(select(table).order_by(table.c.call, table.c.attempt))]
+            return [Row(*found) for found in connection.execute(select(table).order_by(table.c.call, table.c.attempt, table.c.process))]
 
         return await self.store.read(work)
 
@@ -152,11 +152,15 @@ def budget(limit_usd: float, scope: str = "caller", **fields: Any) -> dict[str, 
     return {"budgets": {"b": {"scope": scope, "limit_usd": limit_usd, **fields}}}
 
 
+DATABASES: dict[Path, str] = {}
+"""The database of a test by its folder, where it has one of its own (see the fixture `on_each_database`)."""
+
+
 @asynccontextmanager
 async def house(
     folder: Path, settings: dict[str, Any] | None = None, clock: Clock | None = None, process: str = "p1"
 ) -> AsyncIterator[House]:
-    store = SqlStore.sqlite(folder / "ledger.sqlite3")
+    store = SqlStore(DATABASES.get(folder, f"sqlite:///{folder / 'ledger.sqlite3'}"))
     try:
         made = House(store, clock or Clock(), process, settings or {})
         await made.ledger.open()

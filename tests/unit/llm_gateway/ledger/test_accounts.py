@@ -11,6 +11,11 @@ from llm_gateway.ledger.accounts import AccountKey, Claim, MemoryAccounts, Memor
 KEYS = [AccountKey("caller", name, 0, 100) for name in ("a", "b", "c")]
 
 
+def nobody(spent: int, amount: int) -> None:
+    """An account that nobody asks for has nothing to be told."""
+    raise AssertionError((spent, amount))
+
+
 class Books:
     """What was written so far, and how often it was read."""
 
@@ -83,11 +88,11 @@ async def test_what_is_charged_while_it_is_read_counts_once() -> None:
     reading = asyncio.ensure_future(accounts.read(KEYS[0]))
     await asked.wait()
     written[0] += 7  # its row leaves with the batch that the question rides in
-    assert accounts.charge(KEYS[0], 7) is None
+    accounts.charge(KEYS[0], 7, nobody)
     take.set()
     await was_taken.wait()
     written[0] += 5  # too late for the batch
-    assert accounts.charge(KEYS[0], 5) is None
+    accounts.charge(KEYS[0], 5, nobody)
     answer.set()
     assert await reading == Standing(12, 0)
 
@@ -149,7 +154,7 @@ class Machine(RuleBasedStateMachine):
             self.accounts.release(hold)
             for key in keys:
                 self.books.spent[key] += int(amount * share)
-                self.accounts.charge(key, int(amount * share))
+                self.accounts.charge(key, int(amount * share), lambda spent, _: None)
 
     @invariant()
     def nobody_has_more_than_there_is(self) -> None:

@@ -45,8 +45,8 @@ AWAY = OperationalError("insert", {}, Exception("disk I/O error"))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Any:
-    made = SqlStore.sqlite(tmp_path / "ledger.sqlite3")
+def store(database_url: str) -> Any:
+    made = SqlStore(database_url)
     yield Sick(made)
     made.close()
 

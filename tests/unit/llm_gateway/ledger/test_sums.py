@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from tests.unit.llm_gateway.ledger.databases import on_each_database  # noqa: F401
 from tests.unit.llm_gateway.ledger.desk_of_tests import NOON, PRICE, USD, Clock, House, Upstream, budget, house
 
 from llm_gateway.core.errors import InvalidRequest, NotFound

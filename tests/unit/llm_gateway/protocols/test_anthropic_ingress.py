@@ -300,7 +300,7 @@ def test_dropped_fields_by_wire() -> None:
         "thinking": {"type": "enabled", "budget_tokens": 1024}, "anthropic_beta": ["x"], "cache_control": None, "context_management": {},
     }  # fmt: skip
     assert dropped(body, "anthropic") == ()
-    assert dropped(body, "openai") == ("anthropic-beta", "service_tier", "thinking", "top_k")
+    assert dropped(body, "openai") == ("anthropic-beta", "service_tier", "top_k")
     assert dropped(body, "ollama") == ("anthropic-beta", "metadata", "service_tier", "top_k")
     assert dropped({**body, "thinking": {"type": "adaptive"}}, "ollama") == (
         "anthropic-beta",

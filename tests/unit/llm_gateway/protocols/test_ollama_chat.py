@@ -448,6 +448,13 @@ def embedded(body: bytes, inputs: int) -> list[Chunk]:
     return decoder.finish()
 
 
+def test_the_one_vector_of_the_older_operation_is_read_too():
+    (chunk,) = embedded(b'{"model":"e","embedding":[0.5,-1]}', 1)
+    assert (chunk.embeddings, chunk.raw) == ([[0.5, -1.0]], None)
+    with pytest.raises(ProviderBadResponse):
+        embedded(b'{"model":"e","embedding":[0.5,-1]}', 2)
+
+
 def test_embeddings():
     body = b'{"model":"e","embeddings":[[0.5,-1],[2,3]],"total_duration":14143917,"load_duration":1019500,"prompt_eval_count":8}'
     (chunk,) = embedded(body, 2)

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from llm_gateway.core.errors import InvalidRequest, NotFound
+from llm_gateway.core.sealing import Sealer
 from llm_gateway.stores.responses import ResponseStore, Stored
 from llm_gateway.stores.sql import SqlStore
+
+SEALER = Sealer(b"a secret of tests")
 
 
 class Clock:
@@ -28,9 +30,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[ResponseStore]:
-    sql = SqlStore.sqlite(tmp_path / "a.sqlite3")
-    yield ResponseStore(sql, clock, days=2, max_turns=3)
+def store(database_url: str, clock: Clock) -> Iterator[ResponseStore]:
+    sql = SqlStore(database_url)
+    yield ResponseStore(sql, clock, SEALER, days=2, max_turns=3)
     sql.close()
 
 
@@ -81,4 +83,4 @@ async def test_it_is_kept_for_a_time(store: ResponseStore, clock: Clock) -> None
         await store.read("r1", "ada")
     await store.add(stored("r2"))
     with pytest.raises(NotFound):  # and not only hidden
-        await ResponseStore(store._store, clock, days=99, max_turns=3).read("r1", "ada")
+        await ResponseStore(store._store, clock, SEALER, days=99, max_turns=3).read("r1", "ada")

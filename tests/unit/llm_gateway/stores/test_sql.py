@@ -1,11 +1,11 @@
 """Writes are batched, committed before they are reported, and fail alone."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
+import threading
+from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import Column, Connection, Integer, String, Table, insert, select, text
+from sqlalchemy import Column, Connection, Integer, String, Table, delete, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from llm_gateway.stores.sql import SqlStore, metadata
@@ -14,10 +14,17 @@ notes = Table("notes_of_tests", metadata, Column("id", Integer, primary_key=True
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    store = SqlStore.sqlite(tmp_path / "sub" / "x.sqlite3", busy_timeout_s=0.3)
+async def store(database_url: str) -> AsyncIterator[SqlStore]:
+    store = await opened(database_url, busy_timeout_s=0.3)
+    await store.write(lambda connection: connection.execute(delete(notes)))
     yield store
-    store.close()
+    await asyncio.to_thread(store.close)
+
+
+async def opened(url: str, busy_timeout_s: float = 5.0) -> SqlStore:
+    store = SqlStore(url, busy_timeout_s=busy_timeout_s)
+    await store.write(lambda connection: notes.create(connection, checkfirst=True))
+    return store
 
 
 def add(value: str):  # type: ignore[no-untyped-def]
@@ -55,8 +62,9 @@ async def test_whoever_stopped_waiting_does_not_disturb_the_writer(store: SqlSto
     assert (await store.read(texts))[-1] == "b"
 
 
-async def test_a_database_that_another_process_holds_is_waited_for_and_then_refused(store: SqlStore, tmp_path: Path) -> None:
-    other = SqlStore.sqlite(tmp_path / "sub" / "x.sqlite3", busy_timeout_s=0.3)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL holds up only who wants the same rows
+async def test_a_database_that_another_process_holds_is_waited_for_and_then_refused(store: SqlStore, database_url: str) -> None:
+    other = SqlStore(database_url, busy_timeout_s=0.3)
     gate, entered = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -75,8 +83,8 @@ async def test_a_database_that_another_process_holds_is_waited_for_and_then_refu
     await asyncio.to_thread(other.close)
 
 
-async def test_reading_then_writing_survives_another_writer(store: SqlStore, tmp_path: Path) -> None:
-    other = SqlStore.sqlite(tmp_path / "sub" / "x.sqlite3")
+async def test_reading_then_writing_survives_another_writer(store: SqlStore, database_url: str) -> None:
+    other = SqlStore(database_url)
 
     def read_then_add(value: str):  # type: ignore[no-untyped-def]
         def work(connection: Connection) -> None:
@@ -90,12 +98,32 @@ async def test_reading_then_writing_survives_another_writer(store: SqlStore, tmp
     await asyncio.to_thread(other.close)
 
 
-async def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
-    store = SqlStore.sqlite(tmp_path / "x.sqlite3")
+async def test_closing_writes_what_is_queued(store: SqlStore, database_url: str) -> None:
+    store = SqlStore(database_url)
     pending = [asyncio.ensure_future(store.write(add(str(number)))) for number in range(50)]
     await asyncio.sleep(0)
     await asyncio.to_thread(store.close)
     await asyncio.gather(*pending)
-    again = SqlStore.sqlite(tmp_path / "x.sqlite3")
+    again = SqlStore(database_url)
     assert len(await again.read(texts)) == 50
     await asyncio.to_thread(again.close)
+
+
+async def test_a_reader_sees_one_state_however_long_it_looks(store: SqlStore, database_url: str) -> None:
+    await store.write(add("a"))
+    other = SqlStore(database_url)
+    seen, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def twice(connection: Connection) -> list[list[str]]:
+        before = texts(connection)
+        loop.call_soon_threadsafe(seen.set)
+        go_on.wait(10)
+        return [before, texts(connection)]
+
+    reading = asyncio.ensure_future(other.read(twice))
+    await seen.wait()
+    await store.write(add("b"))
+    go_on.set()
+    assert await reading == [["a"], ["a"]]
+    await asyncio.to_thread(other.close)

@@ -1,0 +1,1 @@
+"""Diagrams, manifests and prose read into components and relations, and what their graph says."""

@@ -1,0 +1,1 @@
+"""What is measured: aggregates that merge, records of requests, and what is read off both."""

@@ -1,0 +1,128 @@
+"""What the manifests of deploy/ describe, without an engine: three gateways behind one port, on one Valkey and one PostgreSQL."""
+
+import asyncio
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.postgres import fresh_database
+from tests.processes import EPOCHS, Door, GatewayProcess, Gateways, Reply, ask
+from tests.valkey import Valkey
+
+from llm_gateway.ledger.rows import COLUMNS, OPEN, Row
+from llm_gateway.ledger.verification import reconcile
+from llm_gateway.simulator import Latency, SimulatorProcess
+from llm_gateway.stores.sql import SqlStore
+
+MANY = 1_000_000
+LIMIT = 150
+UNLIMITED = {"requests_per_minute": MANY, "requests_per_hour": MANY, "tokens_per_minute": 10**9, "burst_limit": MANY, "cooldown_seconds": 0}
+SETTINGS = {
+    "rate_limiting": {"default": UNLIMITED, "limited": {**UNLIMITED, "requests_per_minute": LIMIT}},
+    "limits": {"callers": {"limited": "limited"}, "replicas": 3},
+    "budgets": {"everything": {"limit_usd": 100}},
+    "routing": {"explicit_fallback": False, "retry_budget": 0},
+    "cache": {"max_size": 0},
+    "audit": {"key": "a key for all replicas, long enough to be one"},
+    "auth": {"admin_token": "an-admin-token-for-tests-only", "key_pepper": "a pepper for all replicas, long enough"},
+}
+CALLERS = 12
+EACH = 40
+
+
+@pytest.fixture
+def stores(postgres_of_session: str) -> Iterator[dict[str, str]]:
+    with Valkey() as valkey, fresh_database(postgres_of_session) as url:
+        for epoch in EPOCHS:
+            valkey.command("SET", epoch, "1")
+        SqlStore(url, migrate=True).close()
+        yield {"REDIS_URL": valkey.url, "DATABASE_URL": url}
+
+
+class Outcome:
+    """What the callers saw. `in_flight`: how many calls the killed one was answering."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+        self.lost = 0
+        self.in_flight = 0
+
+
+async def one_is_killed_and_one_restarted(gateways: tuple[GatewayProcess, ...]) -> Outcome:
+    outcome = Outcome()
+
+    async def call(name: int) -> None:
+        for number in range(EACH):
+            body = {"prompt": f"hello {name} {number}", "max_tokens": 5, "provider": "openai"}
+            who = "limited" if number % 2 else f"user-{name}"
+            try:
+                outcome.replies.append(await ask(door.port, **body, user_id=who))
+            except OSError:
+                outcome.lost += 1
+
+    async with Door(each.port for each in gateways) as door:
+        asking = [asyncio.ensure_future(call(name)) for name in range(CALLERS)]
+        while len(outcome.replies) < CALLERS * EACH // 6:  # noqa: ASYNC110 - a list that fills
+            await asyncio.sleep(0.01)
+        victim = gateways[0]
+        outcome.in_flight = door.through[victim.port]
+        victim.kill()
+        while len(outcome.replies) < CALLERS * EACH // 3:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+        victim.launch()
+        await asyncio.to_thread(victim.wait)
+        assert await asyncio.to_thread(gateways[1].stop) == 0  # as a rolling update does: nothing may be lost
+        gateways[1].launch()
+        await asyncio.to_thread(gateways[1].wait)
+        await asyncio.gather(*asking)
+    return outcome
+
+
+def test_one_killed_and_one_restarted_under_load(stores: dict[str, str], simulator: SimulatorProcess, tmp_path: Path) -> None:
+    simulator.set_latency({"openai": Latency(first_byte_s=0.15)})
+    three = tuple(GatewayProcess(tmp_path / f"gateway-{number}", simulator, SETTINGS, stores) for number in range(3))
+    with Gateways(*three):
+        simulator.clear_log()
+        outcome = asyncio.run(one_is_killed_and_one_restarted(three))
+    statuses = Counter(reply.status for reply in outcome.replies)
+    assert len(outcome.replies) + outcome.lost == CALLERS * EACH
+    assert outcome.lost <= outcome.in_flight
+    assert statuses.keys() <= {200, 429}, [reply for reply in outcome.replies if reply.status not in {200, 429}][:2]
+
+    with psycopg.connect(stores["DATABASE_URL"]) as connection:
+        rows = [Row(*found) for found in connection.execute(f"SELECT {', '.join(COLUMNS)} FROM ledger")]  # type: ignore[call-overload]
+        chains = connection.execute("SELECT count(DISTINCT chain) FROM audit WHERE kind = 'intent'").fetchone()
+    sent = [entry for entry in simulator.log("openai") if entry["method"] == "POST"]
+
+    # The limit: 240 were asked for within a minute, 150 were let in, whoever they were lost with.
+    limited = [entry for entry in sent if number_of(entry) % 2]
+    assert len(limited) == LIMIT
+    assert statuses[429] == CALLERS * EACH // 2 - LIMIT
+
+    # The ledger: each call that was answered has its row, to the token; of the others only the killed process can know.
+    ended = [row for row in rows if row.outcome != OPEN]
+    names = Counter(row.correlation_id for row in ended)
+    answered = {reply.headers["x-correlation-id"] for reply in outcome.replies if reply.status == 200}
+    assert {name: names[name] for name in answered} == dict.fromkeys(answered, 1)
+    assert set(names.values()) == {1}
+    missing = len(sent) - len(ended)
+    assert 0 <= missing <= outcome.in_flight
+    charged = simulator.counts()["openai"].models
+    verdict = reconcile(ended, {"openai": charged})
+    assert not verdict.duplicates
+    lost_at_most = outcome.in_flight
+    for difference in verdict.differences:
+        of_one = max(entry["input_tokens" if "input" in difference.figure else "output_tokens"] for entry in sent)  # type: ignore[type-var]
+        assert 0 <= difference.upstream - difference.reported <= lost_at_most * of_one, str(difference)  # type: ignore[operator]
+    assert chains is not None
+    assert chains[0] == 5  # three gateways, and two that took a place
+
+
+def number_of(entry: dict[str, object]) -> int:
+    """The number of the call that an upstream was asked for."""
+    asked = json.loads(base64.b64decode(str(entry["body"])))
+    return int(asked["messages"][-1]["content"].split()[-1])
