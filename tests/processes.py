@@ -120,10 +120,14 @@ class Gateways:
         self.processes = processes
 
     def __enter__(self) -> Self:
-        for each in self.processes:
-            each.launch()
-        for each in self.processes:
-            each.wait()
+        try:
+            for each in self.processes:
+                each.launch()
+            for each in self.processes:
+                each.wait()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -153,20 +157,25 @@ class Door:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def leave(self, port: int) -> None:
+        """No new connections go there."""
+        self._ports.remove(port)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            for _ in self._ports:
+            for _ in list(self._ports):
                 self._turn = (self._turn + 1) % len(self._ports)
                 port = self._ports[self._turn]
+                self.through[port] += 1
                 try:
                     up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
                 except OSError:
+                    self.through[port] -= 1
                     continue
-                self.through[port] += 1
                 try:
                     await asyncio.gather(_pump(reader, up_writer, last=False), _pump(up_reader, writer, last=True))
                 except OSError:

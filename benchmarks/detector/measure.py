@@ -31,6 +31,9 @@ CODE = (
     "def read(path: str, limit: int = 10) -> list[str]:\n    with open(path) as file:\n"
     "        return [line.strip() for line in file][:limit]\n\n"
 )
+FRENCH = "Pouvez-vous m'expliquer comment trier une grande liste en Python, et pourquoi l'algorithme choisi est le plus rapide ? "
+RUSSIAN = "Объясни, пожалуйста, как работает сортировка больших списков в Python и почему выбранный алгоритм быстрее остальных. "
+CHINESE = "请解释一下如何在Python中对较大的列表进行排序，并说明为什么所选择的算法比其他算法更快。"
 GERMAN = "Bitte erkläre mir, wie man eine größere Liste in Python sortiert und danach schön ausgibt. "
 
 
@@ -82,6 +85,9 @@ def latency() -> None:
         ("1 KB prose", (PROSE * 2)[:1024], 200, 20),
         ("1 KB code", (CODE * 9)[:1024], 200, 20),
         ("1 KB German", (GERMAN * 12)[:1024], 200, 20),
+        ("1 KB French", (FRENCH * 8)[:1024], 200, 20),
+        ("1 KB Russian", (RUSSIAN * 5)[:560], 200, 20),  # a kilobyte of UTF-8
+        ("1 KB Chinese", (CHINESE * 9)[:360], 200, 20),
         ("1 MB prose", (PROSE * 2000)[:1_000_000], 1, 5),
         ("1 MB code", (CODE * 9000)[:1_000_000], 1, 5),
     ):

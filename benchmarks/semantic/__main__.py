@@ -5,10 +5,11 @@ python -m benchmarks.semantic
 
 import time
 from collections import Counter
+from functools import lru_cache
 
 from benchmarks.semantic.pairs import Pair, different, same
 from llm_gateway.caching.meaning import agree, read
-from llm_gateway.caching.minilm import Encoder
+from llm_gateway.caching.minilm import Encoder, Matrix
 from llm_gateway.core.settings import SemanticCacheSettings
 
 THRESHOLD = SemanticCacheSettings().threshold  # type: ignore[call-arg]  # pydantic fills the defaults
@@ -22,8 +23,13 @@ def words_agree(pair: Pair) -> bool:
 
 def similarity(encoder: Encoder, pair: Pair) -> float:
     """The cosine of a pair's vectors; 0: one is too long to have one."""
-    one, other = encoder.vector(pair.one), encoder.vector(pair.other)
+    one, other = _vector(encoder, pair.one), _vector(encoder, pair.other)
     return 0.0 if one is None or other is None else float(one @ other)
+
+
+@lru_cache(4_096)
+def _vector(encoder: Encoder, text: str) -> Matrix | None:
+    return encoder.vector(text)
 
 
 def main() -> None:

@@ -206,7 +206,9 @@ class App:
         tiers = CallerTiers(self._store, self.clock)
         await tiers.refresh()
         run, cache = urandom(8).hex(), self._cache(settings)
-        bulletin = Bulletin(self._store, self.clock, (LogNotifier(),), self._webhook, attempts=lambda: self.gateway.settings.alerts.attempts)
+        bulletin = Bulletin(
+            self._store, self.clock, (LogNotifier(),), self._webhook, attempts=lambda: self.gateway.settings.alerts.attempts
+        )
         ledger = Ledger(self._store, self.clock, run, bulletin=bulletin)
         await _share_budgets(ledger, settings)
         await ledger.open()

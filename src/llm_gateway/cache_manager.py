@@ -345,7 +345,7 @@ class CacheManager:
         exchange.decision = Decision(exchange.strategy or self._strategy, (exchange.chosen,), (), reason)
         self.cache.figures.hit(exchange.caller.id, asked, entry.usage, entry.cost_usd)
         streams = isinstance(exchange.request, ChatRequest) and exchange.request.stream
-        return Reply(Ready(in_words(entry.chunks) if streams else entry.chunks))
+        return Reply(Ready(in_words(entry.chunks)) if streams else entry.chunks)
 
     @staticmethod
     async def _make(maker: "_Maker", call_next: Next) -> Reply:

@@ -51,9 +51,7 @@ def model_of(exchange: Exchange) -> str:
     return exchange.chosen.target.model if exchange.chosen is not None else ""
 
 
-def name_dropped(
-    exchange: Exchange, view: View, dropped: Callable[[JsonObject, str], tuple[str, ...]], called: Mapping[str, str]
-) -> None:
+def name_dropped(exchange: Exchange, view: View, dropped: Callable[[JsonObject, str], tuple[str, ...]], called: Mapping[str, str]) -> None:
     """Say in a header which fields of the caller's own body the provider was not told.
 
     `dropped` names those that only the caller's dialect has; `called` what the fields of a request are called in it, where it is

@@ -133,9 +133,7 @@ _SERVICE_PATH = "/integrations/{service}/{operation}"
 _SERVICE_OPERATION: dict[str, Any] = {
     "summary": "One operation of an integrated service: GET /integrations has the schema of each",
     "tags": ["integrated services"],
-    "parameters": [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in ("service", "operation")
-    ],
+    "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in ("service", "operation")],
     "requestBody": {"required": False, "content": {_JSON: {"schema": {"type": "object"}}}},
     "responses": {
         "200": {"description": "The result, and which way it came.", "content": {_JSON: {"schema": {"type": "object"}}}},

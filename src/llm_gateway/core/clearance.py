@@ -141,7 +141,6 @@ class Clearance:
         http = _forwarded(request, provider) if isinstance(request, Passthrough) else provider.encode(request, model, now_s)
         return WireBytes(_at_origin(http, provider), provider.destination, _TOKEN)
 
-
     def service_wire(self, request: Passthrough, service: "ServiceDoor") -> WireBytes:
         """The bytes that carry one operation to a remote integrated service.
 

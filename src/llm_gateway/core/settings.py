@@ -183,7 +183,7 @@ class LimitsSettings(_Section):
 class EmbeddingsSettings(_Section):
     """Where vectors of texts come from."""
 
-    provider: str = Field("offline", min_length=1, description="`offline`: the model that comes with the extra `embeddings`; else a provider.")
+    provider: str = Field("offline", min_length=1, description="`offline`: the model of the extra `embeddings`; else a provider.")
     model: str = Field("", description="The provider's model; default: its `embedding_model`.")
 
 
@@ -193,7 +193,7 @@ class SemanticCacheSettings(_Section):
     enabled: bool = Field(False, description="Serve an answer to another wording of its question, where vectors and words agree.")
     threshold: float = Field(0.8, ge=0.5, le=1, description="Least cosine similarity of two questions.")
     embeddings: EmbeddingsSettings = EmbeddingsSettings()  # type: ignore[call-arg]  # pydantic fills the defaults
-    max_entries: int = Field(10_000, ge=1, le=1_000_000, description="Questions that one process remembers; the least recently used make room.")
+    max_entries: int = Field(10_000, ge=1, le=1_000_000, description="Questions that one process remembers; the least used make room.")
     timeout_s: Seconds = Field(1, description="Time for a question's vector; later, the question is one like any other.")
 
 
@@ -337,7 +337,7 @@ class StorageSettings(_Section):
     redis_url: SecretStr = Field(SecretStr(""), description="Shares limits, cache and live metrics between workers and replicas.")
     encryption_key: SecretStr = Field(
         SecretStr(""),
-        description="Key that conversations are stored under: 32 characters or more, same on all replicas; default: made in server.data_dir.",
+        description="Key that conversations are stored under: 32 characters or more, same on all replicas; default: a file in data_dir.",
     )
 
 
@@ -361,12 +361,12 @@ class IntegrationSettings(_Section):
     """What the integrated services share, and the bounds of what the embedded ones keep."""
 
     status_timeout_s: Seconds = Field(2, description="Time for all services together to say how they fare.")
-    contribution_timeout_s: Seconds = Field(3, description="Time for one service to contribute to an enriched query; later, it goes without.")
+    contribution_timeout_s: Seconds = Field(3, description="Time for one service to add to an enriched query; later, it goes without.")
     breaker_failures: int = Field(3, ge=1, description="Failures in a row after which a remote service is left alone for a while.")
     breaker_open_s: Seconds = Field(10, description="How long that while is; then one call is tried.")
     embedding: str = Field(
         "",
-        description="`provider/model` whose vectors documents are also searched by; only texts that may go there get one. Empty: full text alone.",
+        description="`provider/model` whose vectors documents are also searched by, where texts may go there. Empty: full text alone.",
     )
     max_documents: int = Field(100_000, ge=1, description="Documents that one caller may keep.")
     max_document_chars: int = Field(2_000_000, ge=1, description="Longest document, in characters.")

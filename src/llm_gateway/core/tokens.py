@@ -121,5 +121,9 @@ def at_most_input_tokens(request: Request) -> int:
     """A bound on this request's input tokens, for reservations: exact for text, generous for images."""
     if not isinstance(request, ChatRequest):
         return _body_bytes(request) if isinstance(request, Passthrough) else sum(map(at_most_tokens, request.inputs))
-    tokens = sum(_message_tokens(message, bound=True) for message in request.messages) + _extras_tokens(request, bound=True)
-    return ceil(tokens) + AT_MOST_MESSAGE_TOKENS * len(request.messages)
+    messages = request.messages
+    tokens = 0.0
+    for message in messages:
+        content = message.content
+        tokens += at_most_tokens(content) if isinstance(content, str) else _message_tokens(message, bound=True)
+    return ceil(tokens + _extras_tokens(request, bound=True)) + AT_MOST_MESSAGE_TOKENS * len(messages)

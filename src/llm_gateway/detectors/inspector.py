@@ -220,12 +220,13 @@ class Inspector:
                 yield from secrets_generic.credential_values(text, words)
             if words.weak:
                 yield from secrets_generic.short_keys(text, words.weak)
-        if buckets[lexicon.GRAMMAR]:
-            yield from markers.composed_markers(text, buckets[lexicon.GRAMMAR])  # type: ignore[arg-type]
-        if len(buckets[lexicon.MARKER]) > MAX_MARKER_WORDS:
+        if max(len(buckets[lexicon.MARKER]), len(buckets[lexicon.GRAMMAR])) > MAX_MARKER_WORDS:
             yield Hit("limit.analysis", 1.0, "limit.marker_words", 0, 0)
-        elif buckets[lexicon.MARKER]:
-            yield from markers.classification(text, buckets[lexicon.MARKER])  # type: ignore[arg-type]
+        else:
+            if buckets[lexicon.GRAMMAR]:
+                yield from markers.composed_markers(text, buckets[lexicon.GRAMMAR])  # type: ignore[arg-type]
+            if buckets[lexicon.MARKER]:
+                yield from markers.classification(text, buckets[lexicon.MARKER])  # type: ignore[arg-type]
         if buckets[lexicon.MATTER]:
             yield from matters.personal_matters(text, buckets[lexicon.MATTER])  # type: ignore[arg-type]
         if buckets[lexicon.AT]:
@@ -250,7 +251,7 @@ class Inspector:
         if shapes.SSN in seen:
             yield from pii_numbers.social_security(text, buckets[lexicon.ID])  # type: ignore[arg-type]
         if shapes.FIXED_ID in seen:
-            yield from pii_numbers.fixed_ids(text)
+            yield from pii_numbers.fixed_ids(text, buckets[lexicon.ID])  # type: ignore[arg-type]
         if shapes.ADDRESS_LOGIN in seen:
             yield from secrets_generic.address_user_password(text)
         if shapes.TOKEN in seen:

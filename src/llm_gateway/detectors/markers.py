@@ -27,6 +27,9 @@ from llm_gateway.detectors.marker_words import (
 from llm_gateway.detectors.normalise import fold
 from llm_gateway.detectors.rules import Hit
 
+_WHOLE_PHRASES = frozenset({"en", "fr", "nl"})
+"""Languages whose phrases end where a word ends; in the others the last part may be a stem."""
+
 
 def literals() -> dict[str, int]:
     """Every phrase that is looked for as it stands, folded and lower-case, and how it marks."""
@@ -44,7 +47,7 @@ def literals() -> dict[str, int]:
 @lru_cache(maxsize=1)
 def grammars() -> tuple[tuple[str, frozenset[str]], ...]:
     """(pattern, anchors) of each language's composed phrases."""
-    return tuple(grammar(text) for text in STANDING_PHRASES.values())
+    return tuple(grammar(text, stems=name not in _WHOLE_PHRASES) for name, text in STANDING_PHRASES.items())
 
 
 @lru_cache(maxsize=32)
@@ -52,9 +55,10 @@ def _compiled(language: int) -> Pattern:
     return compile_pattern("(?i)" + grammars()[language][0])
 
 
-_STRICT_END = frozenset(index for index, name in enumerate(STANDING_PHRASES) if name in ("en", "fr", "nl"))
-"""Languages whose phrases end where a word ends; in the others the last part may be a stem."""
+_STRICT_END = frozenset(index for index, name in enumerate(STANDING_PHRASES) if name in _WHOLE_PHRASES)
 _PHRASE_CHARS = 120
+_SURE, _ENOUGH = 0.8, 16
+"""A text with so many sure markers is marked: the rest need not be read."""
 
 _KEY_LIKE = frozenset(
     "internal intern interne interno interna secret secreto secreta segreto sensitive restricted privileged proprietary reservado classified geheim private public".split()
@@ -66,14 +70,14 @@ _QUESTION_START = re.compile(
     r"(?i)[\s\"'(¿>*#-]*(?:please |can you |could you |hi,? |hello,? |explain: ?|q: ?|question: ?)*(?:what(?:'s|s)?\b|how\b|why\b|when\b|who\b|which\b|where\b|explain\b|define\b|describe\b|does\b|do\b(?! not)|did\b|is\b|are\b|was\b|can (?:a|an|i|you|we|the)\b|should\b|could\b|would\b|difference\b|compare\b|meaning\b|list\b|tell me\b|give (?:me )?(?:a|an|some|five|ten|three)\b|name\b|discuss\b|suggest\b|design (?:a|an|me)\b|create a\b|make a\b|generate a\b"
     r"|was (?:ist|sind|bedeutet|heißt|heisst|versteht)|wie\b|warum\b|wann\b|wof[uü]r\b|welche[rsn]?\b|erkl[aä]re?\b|wer\b|wo\b|que (?:signifie|veut|es|significa|e\b|son)|qu'est|quelle?s?\b|quels\b|pourquoi\b|comment\b|quand\b|explique[rz]?\b|como\b|por ?que\b|cual(?:es)?\b|cuando\b|quando\b|o que\b|qual\b|quais\b|cosa\b|che cosa|che (?:significa|vuol)|come\b|spiega\b|perche\b|wat\b|hoe\b|waarom\b|wanneer\b|leg uit|co (?:to|znaczy|oznacza)|jak\b|dlaczego\b|czym\b|wyjasnij|что\b|чем\b|как\b|когда\b|почему\b|зачем\b|объясни|что такое|ne demek|nedir|nasil\b|neden\b|ما\b|كيف\b|لماذا\b|اشرح|מה\b|איך\b|vad\b|hur\b|hvad\b|hva\b|hvordan\b|mita\b|miten\b|什么|什么是|为什么|如何|怎么|怎样|解释|请解释|請解釋)"
 )
-_ABOUT_WORD = re.compile(
-    r"(?i)\b(?:mean(?:s|ing)?|stand(?:s)? for|definition|concept of|(?:the|word|a) (?:word|phrase|term)|marking scheme|markings|classification levels?|translate the (?:word|phrase|term)|synonyms?|watermarks?|wasserzeichen|filigrane|marca de agua|stamp|stempel|bedeutet|bedeutung|signifie|significa|betekent|oznacza|означает|значит|anlamina|表示什么|是什么|の意味|とは|뜻)\b|とは|是什么意思|什么意思|의 뜻|معنى|क्या है|क्या होता"
+_ABOUT_WORD = compile_pattern(
+    r"(?i)\b(?:mean(?:s|ing)?|stand(?:s)? for|definition|concept of|(?:the|word|a) (?:word|phrase|term)|marking scheme|markings|classification levels?|translate the (?:word|phrase|term)|synonyms?|watermarks?|wasserzeichen|filigrane|marca de agua|stamp|stempel|bedeutet|bedeutung|signifie|significa|betekent|oznacza|anlamina)\b|означает|значит|表示什么|是什么|の意味|とは|뜻|とは|是什么意思|什么意思|의 뜻|معنى|क्या है|क्या होता"
 )
-_ABOUT_KIND = re.compile(
-    r"(?i)\b(?:term|word|phrase|templates?|generic|boilerplate|sample|example of|fiction(?:al)?|novels?|film|movie|trope|poem|story|lyrics|joke|song|album|series|episode|article about|essay on|history of|declassified|enforceable|regulations?|doctrine|law review|muster|vorlage|modele|modelo|modello|plantilla (?:de|para)|minuta padrao|wzor|образец|шаблон|sablon|sjabloon|mall|skabelon)\b|模板|范本|範本|样本|テンプレ|ひな形|雛形|書式|서식|양식|템플릿|构成要件|有哪些|区别|區別|違い|차이"
+_ABOUT_KIND = compile_pattern(
+    r"(?i)\b(?:term|word|phrase|templates?|generic|boilerplate|sample|example of|fiction(?:al)?|novels?|film|movie|trope|poem|story|lyrics|joke|song|album|series|episode|article about|essay on|history of|declassified|enforceable|regulations?|doctrine|law review|muster|vorlage|modele|modelo|modello|plantilla (?:de|para)|minuta padrao|wzor|sablon|sjabloon|mall|skabelon)\b|образец|шаблон|模板|范本|範本|样本|テンプレ|ひな形|雛形|書式|서식|양식|템플릿|构成要件|有哪些|区别|區別|違い|차이"
 )
-_THIS = re.compile(
-    r"(?i)\b(?:this|these|attached|enclosed|following|below|above|our|my|diese[rsnm]?|folgende[rsn]?|beiliegende[rsn]?|unsere?|ce|cet|cette|ci-joint|notre|est[ea]|adjunto|nuestr[oa]|quest[oa]|allegat[oa]|nostr[oa]|anexo|noss[oa]|dit|deze|bijgevoegde|onze|ten|to|nasz|bu|ekteki|это|этот|наш)\b|данн|прилага|本|以下|この|当社|附件|我们|我司|이 |다음|हमार|هذا|هذه|مرفق"
+_THIS = compile_pattern(
+    r"(?i)\b(?:this|these|attached|enclosed|following|below|above|our|my|diese[rsnm]?|folgende[rsn]?|beiliegende[rsn]?|unsere?|ce|cet|cette|ci-joint|notre|est[ea]|adjunto|nuestr[oa]|quest[oa]|allegat[oa]|nostr[oa]|anexo|noss[oa]|dit|deze|bijgevoegde|onze|ten|to|nasz|bu|ekteki)\b|это|этот|наш|данн|прилага|本|以下|この|当社|附件|我们|我司|이 |다음|हमार|هذا|هذه|مرفق"
 )
 _APPLIES = re.compile(
     r"(?i)(?<![a-z])(?:this|these|the following|attached|enclosed|our|below|everything|diese[srnm]?|folgende|unsere?|ce(?:tte|t)? (?:document|message|note|rapport|dossier)|le present|la presente|ci-joint|este|esta|el presente|quest[oa]|il presente|a presente|o presente|dit|deze|onderstaande|ten|niniejsz\w+|bu|denna|detta|denne|dette|tama|tento)(?![a-z])(?:)[^.!?\n]{0,60}$|(?:это|эт[оаи]т?|данный|настоящ|本|以下|この|이 )[^.!?\n]{0,60}$"
@@ -110,7 +114,7 @@ _DIRECTED = re.compile(
     r"(?i)(?:^|[\n.!?:;,(\[{*#>|/\-–—\"'•]|\b(?:please|bitte|kindly|por favor|merci de|s'il vous plait|si prega di|favor|but|and please|internal|confidential|draft|secret|vertraulich|confidentiel|confidencial|riservato))\s*\Z"
 )
 _OUTWARD = re.compile(
-    r"(?i)(?:[ ,]{1,2}(?:or|and|oder|und|ou|et|o|y|e|of|en|lub|и|или) (?:\w+ ){0,2}\w+)?\s*(?:(?:this|these|any of this|diese[sn]?|ceci|esto|questo|isto|dit)(?: (?:document|memo|email|e-mail|message|information|report|file|deck|list|note|mail|text|draft|data|dokument|information|nachricht|bericht))?)?\s*(?:$|[\n.!;:)\]}*|\-–—\"']|(?:outside|externally|beyond|anyone|anybody|others|further|publicly|elsewhere|until|till|before|without (?:prior|permission|consent|written|approval|my|our)|with (?:anyone|others|third|people|persons|the press|competitors|external|colleagues|customers|clients)|to (?:anyone|others|third|the press|external|the public|competitors|customers|clients|persons|any)"
+    r"(?i)(?:[ ,]{1,2}(?:or|and|oder|und|ou|et|o|y|e|of|en|lub|и|или) (?:\w+ ){0,2}\w+)?\s*(?:(?:this|these|any of this|diese[sn]?|ceci|esto|questo|isto|dit)(?: (?:document|memo|email|e-mail|message|information|report|file|deck|list|note|mail|text|draft|data|dokument|information|nachricht|bericht))?)?\s*(?:$|[\n.!;:)\]}*|\-–—\"]|(?:outside|externally|beyond|anyone|anybody|others|further|publicly|elsewhere|until|till|before|without (?:prior|permission|consent|written|approval|my|our)|with (?:anyone|others|third|people|persons|the press|competitors|external|colleagues|customers|clients)|to (?:anyone|others|third|the press|external|the public|competitors|customers|clients|persons|any)"
     r"|außerhalb|ausserhalb|extern|an (?:dritte|externe|andere|unbefugte|die presse)|ohne|vor (?:der|dem|freigabe)|hors|en dehors|a (?:des tiers|l'exterieur|l'externe|terceros|terzi|personne|quiconque)|sans|avant|fuera|sin (?:autorizacion|permiso)|antes|al di fuori|all'esterno|senza|fora|para fora|sem autorizacao|buiten|aan derden|met derden|zonder|za|вне|за пределы|третьим|без|никому|посторонним)\b)"
 )
 _APPLIED_BEFORE = re.compile(
@@ -120,7 +124,7 @@ _APPLIED_BEFORE = re.compile(
 _OF_SOMEBODY = re.compile(
     r"\s+(?:of|der|des|von|de|du|del|della|da|do|van|firmy|spółki|ооо|оао|ао|пао|зао)\s+(?:the |la |le )?(?:company|firma|empresa|entreprise|azienda|[A-ZÀ-ÞŁŚŻ\"«„]|\"|[а-я]{4,})"
 )
-_JAPANESE_ABOUT = re.compile(
+_JAPANESE_ABOUT = compile_pattern(
     r"違い|意味|とは|教えて|書き方|作り方|方法|区别|區別|是什么|什么是|什麼|怎么|如何|哪些|차이|무엇|뜻|의미|방법|작성법|क्या|कैसे|ما معنى|ما هو|ما هي|كيف"
 )
 _CLOSING_BEFORE = re.compile(r"(?:[,;:–—-]\s|\()\s?(?:strictly |highly |streng |strictement |estrictamente |strettamente )?\Z")
@@ -165,6 +169,8 @@ def _whole_word(text: str, start: int, end: int, *, stem: bool = False) -> bool:
         after in "-_" and text[end + 1 : end + 2].isalnum()
     ):
         return False
+    if before in "$%{@=":
+        return False
     if before == "-" and after != " " and not after.isspace() and after not in "-:.":
         return False
     ascii_start, ascii_end = text[start].isascii(), text[end - 1].isascii()
@@ -186,13 +192,18 @@ def composed_markers(text: str, anchors: Sequence[tuple[int, int, int]]) -> Iter
             spans[-1] = (spans[-1][0], high)
         else:
             spans.append((low, high))
+    sure = 0
     for language, spans in windows.items():
         pattern = _compiled(language)
         for low, high in spans:
             for match in pattern.finditer(text[low:high]):
                 start, end = low + match.start(), low + match.end()
                 if end > start and _whole_word(text, start, end, stem=language not in _STRICT_END):
-                    yield _standing(text, start, end)
+                    hit = _standing(text, start, end)
+                    yield hit
+                    sure += hit.confidence >= _SURE
+                    if sure >= _ENOUGH:
+                        return
 
 
 def _standing(text: str, start: int, end: int) -> Hit:
@@ -212,22 +223,29 @@ def _label(text: str, start: int, end: int) -> bool:
 
 def classification(text: str, entries: Sequence[tuple[int, int, int]]) -> Iterator[Hit]:
     """Markers at `entries` (start, end, form). A used one is worth 0.75 and more, a mentioned one little."""
+    sure = 0
     for start, end, form in entries:
-        if not _whole_word(text, start, end):
-            continue
-        if _LEVEL_BEFORE.search(text[max(0, start - 48) : start]):
-            yield Hit("marker.classification", 0.85, "marker.level", start, end)
-        elif form == STANDING:
-            yield _standing(text, start, end)
-        elif _mention(text, start, end):
-            yield Hit("marker.mention", 0.05, "marker.mention", start, end)
-        elif form == DIRECTIVE:
-            yield _directive(text, start, end)
-        elif form == TOPICAL:
-            applied = _label(text, start, end) or _APPLIED_BEFORE.search(text[max(0, start - 60) : start]) or _OF_SOMEBODY.match(text, end)
-            yield Hit("marker.classification" if applied else "marker.mention", 0.8 if applied else 0.1, "marker.topical", start, end)
-        else:
-            yield _single(text, start, end)
+        if _whole_word(text, start, end):
+            hit = _marker(text, start, end, form)
+            yield hit
+            sure += hit.confidence >= _SURE
+            if sure >= _ENOUGH:
+                return
+
+
+def _marker(text: str, start: int, end: int, form: int) -> Hit:
+    if _LEVEL_BEFORE.search(text[max(0, start - 48) : start]):
+        return Hit("marker.classification", 0.85, "marker.level", start, end)
+    if form == STANDING:
+        return _standing(text, start, end)
+    if _mention(text, start, end):
+        return Hit("marker.mention", 0.05, "marker.mention", start, end)
+    if form == DIRECTIVE:
+        return _directive(text, start, end)
+    if form == TOPICAL:
+        applied = _label(text, start, end) or _APPLIED_BEFORE.search(text[max(0, start - 60) : start]) or _OF_SOMEBODY.match(text, end)
+        return Hit("marker.classification" if applied else "marker.mention", 0.8 if applied else 0.1, "marker.topical", start, end)
+    return _single(text, start, end)
 
 
 def _directive(text: str, start: int, end: int) -> Hit:

@@ -28,7 +28,7 @@ _OURS = compile_pattern(
 _PLAN = compile_pattern(
     r"(?i)\b(?:plan|intend|going to|will|about to|aim|propos|negotiat|offer|bid|decided|approved|planen|wollen|werden|wird|prevoyons|allons|planeamos|planejamos|vamos|stiamo per|gaan|zullen|plannen|zamierza|planuje|planerar|skal|planiram|plánuje|planl)\w*|планиру|собира|намерен|ведем переговор|계획|예정|计划|打算|准备|将要|即将|予定|計画|検討|نخطط|ننوي|سوف|योजना"
 )
-_SHORT_WORD_CHARS = 5
+_SHORT_WORD_CHARS = 4
 _SAME_PASSAGE_CHARS = 60
 """A matter word this close after one of its class is part of the same passage, which was just weighed."""
 
@@ -131,7 +131,7 @@ def _public(text: str, around: str, start: int) -> bool:
 
 
 def _corporate(text: str, start: int, end: int, *, secrecy: bool, hint: bool) -> Hit | None:
-    """Business together with secrecy and a sign that it is one's own: a sum, a plan, a we. A hint needs two of the three."""
+    """Business together with secrecy and a sign that it is one's own: a sum, a plan, a we. A hint needs more than a plan."""
     if hint and not secrecy:
         return None
     around = _around(text, start, end)
@@ -140,7 +140,7 @@ def _corporate(text: str, start: int, end: int, *, secrecy: bool, hint: bool) ->
         return None
     ours = bool(_OURS.search(around))
     plan = bool(_PLAN.search(around))
-    sure = secrecy and money + ours + plan >= (2 if hint else 1)
+    sure = secrecy and (money or ours or (plan and not hint))
     planned = money and ours and plan and not text[start:end].lower().endswith("buy")
     if not (sure or planned) or _public(text, around, start):
         return None

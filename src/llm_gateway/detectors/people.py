@@ -20,12 +20,13 @@ _TITLED = compile_pattern(
 _RECORD = compile_pattern(
     r"(?i)\b(?:mrn|employee (?:id|no|number)|patient (?:id|no|number)|case (?:no|number)|personalnummer|staff id|record (?:no|number)|claim (?:no|number)|fallnummer|patientennummer|aktenzeichen|numero de dossier|expediente n|matricola|personeelsnummer)[.:# ]{1,4}[a-z0-9\-/]*\d{3,}"
 )
+_FIRST_NAME = re.compile(r"[A-Z][a-z]+ \Z")
 _INITIALS = compile_pattern(r"(?:^|[^\w.])([A-Z]\. ?(?:[A-Z]\. ?)?[A-Z][a-z]{2,}|[A-Z][a-z]{2,},? [A-Z]\.(?: ?[A-Z]\.)?)(?:[^\w]|$)")
 _RELATED = compile_pattern(
-    r"\b(?:[Mm]y|[Oo]ur|[Mm]ein(?:e|en|em|er)?|[Uu]nser(?:e|en)?|[Mm]on|[Mm]a|[Nn]otre|[Mm]i|[Nn]uestr[oa]|[Mm]i[ao]|[Mm]eu|[Mm]inha|[Mm]ijn) (?:colleague|boss|manager|friend|neighbou?r|sister|brother|mother|father|wife|husband|son|daughter|ex|coworker|co-worker|roommate|student|patient|client|tenant|employee|cousin|aunt|uncle|boyfriend|girlfriend|partner|intern|nanny|assistant|teammate|Kollegin?|Kollegen|Chefin?|Freundin?|Nachbarin?|Schwester|Bruder|Mutter|Vater|Frau|Mann|Sohn|Tochter|Mitarbeiterin?|Patientin?|collegue|chef|ami|amie|voisine?|soeur|frere|mere|pere|femme|mari|fils|fille|patiente?|companera?|companero|jefe|jefa|amig[oa]|vecin[oa]|herman[oa]|madre|padre|espos[oa]|hij[oa]|collega|moglie|marito|figli[oa]|sorella|fratello|filh[oa]|irma|irmao|marido|vrouw|man|dochter|zoon|zus|broer),? ([A-Z][a-z']+)"
+    r"\b(?:[Mm]y|[Oo]ur|[Mm]ein(?:e|en|em|er)?|[Uu]nser(?:e|en)?|[Mm]on|[Mm]a|[Nn]otre|[Mm]i|[Nn]uestr[oa]|[Mm]i[ao]|[Mm]eu|[Mm]inha|[Mm]ijn|[Oo]nze|[Mm]oj[ae]?|[Mm]ojego|[Mm]ojej|[Nn]as[zs]\w{0,2}|[Mm]in|[Mm]itt|[Mm]uj|[Hh]is|[Hh]er|[Ss]eine?|[Ii]hre?|[Ss]on|[Ss]a|[Ss]u|[Ss]uo|[Ss]ua|[Ss]eu|[Tt]heir) (?:colleague|boss|manager|friend|neighbou?r|sister|brother|mother|father|wife|husband|son|daughter|ex|coworker|co-worker|roommate|student|patient|client|tenant|employee|cousin|aunt|uncle|boyfriend|girlfriend|partner|intern|nanny|assistant|teammate|Kollegin?|Kollegen|Chefin?|Freundin?|Nachbarin?|Schwester|Bruder|Mutter|Vater|Frau|Mann|Sohn|Tochter|Mitarbeiterin?|Patientin?|collegue|chef|ami|amie|voisine?|soeur|frere|mere|pere|femme|mari|fils|fille|patiente?|companera?|companero|jefe|jefa|amig[oa]|vecin[oa]|herman[oa]|madre|padre|espos[oa]|hij[oa]|collega|moglie|marito|figli[oa]|sorella|fratello|filh[oa]|irma|irmao|marido|vrouw|man|dochter|zoon|zus|broer|moeder|vader|oma|opa|vriendin?|tante|oom|neef|nicht|grandmother|grandfather|grandma|grandpa|nephew|niece|fiancee?|flatmate|lodger|landlord|teacher|boss|supervisor|Grossmutter|Grossvater|Großmutter|Großvater|Oma|Opa|Tante|Onkel|Nachbar|Freund|Kollege|Mitbewohnerin?|abuel[oa]|ti[oa]|suegr[oa]|novi[oa]|cunad[oa]|mujer|nonn[oa]|zi[oa]|suocer[oa]|fidanzat[oa]|ragazz[oa]|avo|sogr[oa]|namorad[oa]|mae|pai|oncle|cousine?|grand-mere|grand-pere|belle-mere|copain|copine|mama|tata|syn|corka|maz|zona|brat|siostra|babcia|kolega|kolezanka|mamma|pappa|dotter|datter|fru|bror|syster|soster|kollega),? ([A-Z][a-z']+)"
 )
 _HONORIFIC = compile_pattern(
-    r"[\p{Han}\p{Katakana}ー]{1,6}(?:さん|様|氏|くん|君|ちゃん)|[\p{Han}]{1,3}(?:先生|女士|小姐|同学|老师|医生|经理|总监|主任)|(?:患者|病人|员工|員工|职员|客户|同事|当事人|委托人|嫌疑人|社員|従業員|依頼人|被告人?|原告)[:：]?\s?(?:の|氏名)?\s?[\p{Han}\p{Katakana}]{2,}"
+    r"[\p{Han}\p{Katakana}ー]{1,6}(?:さん|様|氏|くん|君|ちゃん)|[\p{Han}]{1,3}(?:先生|女士|小姐|同学|老师|医生|经理|总监|主任)|(?:患者|病人|员工|員工|职员|客户|同事|当事人|委托人|嫌疑人|社員|従業員|依頼人|被告人?|原告)[:：]?\s?(?:の|氏名)?\s?[王李张張刘劉陈陳杨楊黄黃赵趙吴吳周徐孙孫马馬朱胡郭何林罗羅郑鄭梁谢謝宋唐许許邓鄧冯馮韩韓曹曾彭萧蔡潘田董袁于余叶葉蒋杜苏蘇魏程吕丁沈任姚卢傅钟姜崔谭廖范汪陆石戴贾韦邱侯邹熊孟秦江阎薛尹段雷黎史龙贺陶顾毛郝龚邵万钱严覃洪武莫孔汤佐鈴高山中小伊渡斎木清橋阿池前藤岡後長村近坂遠青福太西三岩原松本竹上井金大野][\p{Han}]{1,3}"
     r"|[김이박최정강조윤장임한오서신권황안송류홍전고문양손배백허유남심노하곽성차주우구민진엄채원천방공현함변염여추도소석선설마길연위표명기반왕금옥육인맹제모탁국어은편용][가-힣]{1,2}\s?(?:씨|님|환자|직원|사원|대리|과장|부장|팀장|의뢰인|고객|학생|이사|선생)(?:[^가-힣]|[은는이가을를의에도과와만께]|$)|(?:환자|직원|의뢰인|사원|피고인|고객)[\s:：]{1,2}[김이박최정강조윤장임한오서신권황안송류홍전고문양손배백허유남심노하곽성차주우구민진엄][가-힣]{1,2}"
     r"|(?:मरीज|रोगी|कर्मचारी|मुवक्किल|डॉ\.?|श्री|श्रीमती|सुश्री|ग्राहक|सहकर्मी)\s[\p{L}\p{M}]{2,}"
     r"|(?:المريضه?|المريضة|الموظفه?|الموظفة|السيده?|السيدة|موكلي|موكلتي|العميله?|العميلة|الدكتوره?|زميلي|زميلتي|المتهم|الموكل|ابني|ابنتي|زوجتي|زوجي|والدي|صديقي|مديري)\s\p{L}{2,}"
@@ -76,7 +77,13 @@ def names(text: str) -> list[tuple[int, int]]:
         if name not in _NOT_NAMES and not _public(match.group()):
             found.append(match.span())
     found.extend(match.span() for match in _RECORD.finditer(text))
-    found.extend(match.span(1) for match in _INITIALS.finditer(text) if match.group(1).strip(" .,")[:3] not in _ABBREVIATIONS)
+    found.extend(
+        match.span(1)
+        for match in _INITIALS.finditer(text)
+        if match.group(1).strip(" .,")[:3] not in _ABBREVIATIONS
+        and not _FIRST_NAME.search(text[max(0, match.start(1) - 24) : match.start(1)])
+        and not _public(text[match.start(1) : match.end(1) + 16])
+    )
     found.extend(match.span() for match in _RELATED.finditer(text) if match.group(1) not in _NOT_NAMES)
     if not text.isascii():
         found.extend(_other_scripts(text))
@@ -97,7 +104,7 @@ def _latin_names(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _public(name: str) -> bool:
-    parts = name.lower().replace(".", "").split()
+    parts = [part for part in name.lower().replace(".", "").split() if len(part) > 1]
     return any(" ".join(parts[index : index + 2]) in PUBLIC_FIGURES for index in range(len(parts) - 1))
 
 

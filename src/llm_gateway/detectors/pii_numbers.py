@@ -47,15 +47,16 @@ _PHONE_FORMS = (
 )
 _TOLL_FREE = re.compile(r"0?0?(?:800|808|900|180\d|0180\d)(?=[ \-/.])|(?:\+?1[ .\-]?)?\(?8(?:00|33|44|55|66|77|88)\)?")
 _ID_VALUE = re.compile(
-    r"[\s:#=\"'*.()\-–/°º№]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*/°º№-]{1,4}+){0,6}([A-Z]{0,5}[ \-]?[0-9][0-9A-Z .\-/*]{3,24})(?![0-9])",
+    r"[\s:#=\"'*.()\-–/°º№はがをのも是为為은는이가인]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*/°º№-]{1,4}+){0,6}([A-Z]{0,5}[ \-]?[0-9][0-9A-Z .\-/*]{3,24})(?![0-9])",
     re.IGNORECASE,
 )
 _NAME_ID_VALUE = re.compile(r"[\s:#=\"'*.()\-/°º№]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*°º№-]{1,4}+){0,5}([A-Z0-9]{6,20})\b")
 _PHONE_VALUE = re.compile(
-    r"[\s:#=\"'*.–-]{0,6}+[(]?(?:[^\W\d_]{1,16}+[\s:#=\"'’&.,()*–-]{1,4}+){0,7}(\+?\(?[0-9](?:[ .\-/()]{0,2}[0-9]){5,14})"
+    r"[\s:#=\"'*.–はがをのも是为為은는이가인-]{0,6}+[(]?(?:[^\W\d_]{1,16}+[\s:#=\"'’&.,()*–-]{1,4}+){0,7}(\+?\(?[0-9](?:[ .\-/()]{0,2}[0-9]){5,14})"
 )
 _BANK_VALUE = re.compile(
-    r"[\s:#=\"'*.()–-]{0,6}+(?:[^\W\d_]{1,14}+\.?[\s:#=\"'.,()*–-]{1,4}+){0,4}([A-Z]{0,4}[0-9](?:[ .\-/]?[0-9]){5,21})", re.IGNORECASE
+    r"[\s:#=\"'*.()–はがをのも是为為은는이가인-]{0,6}+(?:[^\W\d_]{1,14}+\.?[\s:#=\"'.,()*–-]{1,4}+){0,4}([A-Z]{0,4}[0-9](?:[ .\-/]?[0-9]){5,21})",
+    re.IGNORECASE,
 )
 _WORD_INSIDE = re.compile(r"[ .\-/][a-z]{3}")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -83,8 +84,15 @@ _DATE_LIKE = re.compile(r"(?:(?:19|20)[0-9]{2}[-/. ][0-9]{1,2}[-/. ][0-9]{1,2}|[
 _VERSION_LIKE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,3}\Z")
 _EXPIRY = re.compile(r"\s{1,3}(?:exp\w*\W{0,3})?(?:0[1-9]|1[0-2])\s?/\s?[0-9]{2}")
 _FIXED_IDS = compile_pattern(
-    r"(?i)(?:^|[^A-Za-z0-9])(\d{3}\.\d{3}\.\d{3}-\d{2}|[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]|\d{17}[\dX]|\d{6}-[1-8]\d{6}|[12] ?\d{2} ?\d{2} ?\d{2} ?\d{3} ?\d{3} ?\d{2}|\d{6}[-+]\d{4}|\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y]|[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z\d]\d|\d{1,2}\.\d{3}\.\d{3}-[\dK]|[XYZ]\d{7}[A-Z]|\d{8}-?[A-Z]|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] \d{2} \d{2} \d{2} [A-D])(?:[^A-Za-z0-9]|$)"
+    r"(?i)(?:^|[^A-Za-z0-9])(\d{3}\.\d{3}\.\d{3}-\d{2}|[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]|\d{17}[\dX]|\d{6}-[1-8]\d{6}|[12] ?\d{2} ?\d{2} ?\d{2} ?\d{3} ?\d{3} ?\d{2}|\d{6}[-+]\d{4}|\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y]|[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z\d]\d|\d{1,2}\.\d{3}\.\d{3}-[\dK]|[STFGXYZ]\d{7}[A-Z]|\d{8}-?[A-Z]|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] \d{2} \d{2} \d{2} [A-D])(?:[^A-Za-z0-9]|$)"
 )
+
+
+def _singapore(value: str) -> bool:
+    """The check letter of Singapore's identity numbers (ICA)."""
+    total = sum(weight * int(digit) for weight, digit in zip((2, 7, 6, 5, 4, 3, 2), value[1:8], strict=True))
+    letters = "JZIHGFEDCBA" if value[0] in "ST" else "XWUTRQPNMLK"
+    return letters[(total + (4 if value[0] in "TG" else 0)) % 11] == value[8]
 
 
 class _FixedId(NamedTuple):
@@ -108,6 +116,7 @@ _FIXED: tuple[_FixedId, ...] = (
     _FixedId("cl_rut", re.compile(r"[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}-[0-9Kk]\Z"), rut.is_valid, 0.85),
     _FixedId("es_nie", re.compile(r"[XYZxyz][0-9]{7}[A-Za-z]\Z"), nie.is_valid, 0.75),
     _FixedId("es_dni", re.compile(r"[0-9]{8}-?[A-Za-z]\Z"), dni.is_valid, 0.72),
+    _FixedId("sg_nric", re.compile(r"[STFG][0-9]{7}[A-Z]\Z"), _singapore, 0.8),
     _FixedId("gb_nino", re.compile(r"[A-Z]{2} [0-9]{2} [0-9]{2} [0-9]{2} [A-D]\Z"), lambda value: True, 0.85),
 )
 
@@ -213,12 +222,13 @@ def ibans(text: str, bank_words: Spans) -> Iterator[Hit]:
                 yield Hit("pii.iban", 0.75, "pii.iban_context", match.start(1), match.end(1))
 
 
-def fixed_ids(text: str) -> Iterator[Hit]:
-    """Identity numbers that can be told by form and checksum alone."""
+def fixed_ids(text: str, id_words: Spans) -> Iterator[Hit]:
+    """Identity numbers that can be told by form and checksum, or by form and a word beside them."""
     for match in _FIXED_IDS.finditer(text):
         value = match.group(1)
         for known in _FIXED:
-            if known.shape.match(value) and known.valid(value):
+            start, end = match.span(1)
+            if known.shape.match(value) and (known.valid(value) or _near(id_words, start - 28, start) or _near(id_words, end, end + 24)):
                 yield Hit("pii.national_id", known.confidence, f"pii.{known.name}", match.start(1), match.end(1))
                 break
 

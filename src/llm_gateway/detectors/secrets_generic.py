@@ -48,6 +48,7 @@ _INFLECTED_FOLDED = frozenset(fold(word).lower() for word in _INFLECTED)
 _ENDING = re.compile(
     r"(?:et|ets|en|ens|er|erna|arna|ene|t|n|ni|si|mme|nne|nya|mu|ku|m|mi|mı|ım|im|un|unuz|unuzu|niz|nizi|ul|ului|a|e|u|om|em|y|ami|ta|to|vam|unk|om|aja|ja|et:|i|ı|su|sı|yi|yı|muz|miz|z|o|s|es|wort|na|ne|va|ve)(?![A-Za-z0-9_])"
 )
+_SESSION_IDS = frozenset({"session id", "session_id", "sessionid"})
 _IDENTIFIER_TAIL = re.compile(r"[A-Za-z0-9_]{0,28}")
 _DEAD_TAIL = re.compile(
     r"(?i)(?:s?_?-?(?:name|id|file|path|url|uri|len|length|count|type|policy|expir|min|max|field|input|reset|manager|hash|ref|store|class|valid|encod|format|limit|version|header|label|hint|error|strength|rotation|required|change|prompt|size|usage|regex|pattern|bucket|index|word|ize|iz|board|stroke|note|pair|space|frame|ring|hole|hunt|port|ed\b|ing\b|ion|ary|ly\b|able|enger|ive|age|es\b|ez|er\b|less|word))"
@@ -82,6 +83,13 @@ _ASSIGNED = re.compile(
 _DATA_KEY = re.compile(
     r"(?i)(?:primary|foreign|partition|cache|row|sort|idempotency|object|s3|public|document|issue|routing|index|composite|natural|surrogate)[ _\-]?key"
 )
+_NAMED_AFTER = re.compile(
+    r"(?i)[\"'`]?\s{1,2}(?:is|was|as|=|\()\s{0,2}(?:the|our|my|a|an|its|their)?\s?(?:\w{1,16} )?(?:api|secret|access|auth)?[ _-]?(?:key|token|secret|password)\b"
+)
+_SERVICE = re.compile(
+    r"(?i)(?:^|[\s\"'(])[a-z0-9][a-z0-9\-]{1,30}\.(?:io|com|so|ai|co|app|dev|net|org|me|sh|cloud|tech|xyz|us|eu)[\"' :=]{1,3}(?:key|token)?[\"' :=]{0,3}\Z"
+)
+"""A service's address right before a token, as people note whose it is."""
 _NAMES_ID = re.compile(
     r"(?i)(?:id|ids|arn|name|identifier|version|marker|hash|etag|url|uri|path|file|type|ref|number|label|image|digest|sum|cursor|alias|class|func(?:tion)?)[\"']?\s{0,2}[:=(\s]{0,3}\s{0,2}[\"'`]?\Z"
 )
@@ -147,6 +155,8 @@ def _bounded(text: str, start: int, end: int, word: str) -> int:
         shout = before.isupper() and (len(word) >= 6 or (start >= 3 and text[start - 3 : start] == "ANY"))
         if not (camel or shout or (len(word) >= 7 and word not in _SHORT_AMBIGUOUS and text[start].isupper() == before.isupper())):
             return -1
+    if word in _SHORT_AMBIGUOUS and start and text[start - 1].isdigit():
+        return -1
     tail = _IDENTIFIER_TAIL.match(text, end)
     rest = tail.group() if tail else ""
     if rest:
@@ -185,7 +195,9 @@ def _comma_value(text: str, position: int) -> str:
 
 
 def _trim(value: str) -> str:
-    """Without the punctuation that belongs to the sentence."""
+    """Without the punctuation that belongs to the sentence; nothing of a value shown cut off."""
+    if value.endswith(("..", "…")):
+        return ""
     while value and (value[-1] in ".,;:)]}\\|/" or value.endswith("**")):
         value = value[:-1]
     for separator in (",", ";", "&"):
@@ -377,12 +389,14 @@ def credential_values(text: str, words: Words) -> Iterator[Hit]:
             confidence, begin, finish = _after(text, tail, word, password=password)
             if confidence < 0.7 and password:
                 confidence, begin, finish = max((confidence, begin, finish), _before(text, start))
+            if confidence >= 0.7 and word in _SESSION_IDS and shape(text[begin:finish]) is Shape.UUID:
+                continue  # logs name sessions so; the ones that open something are drawn longer
             if confidence >= 0.7:
                 yield Hit(kind, confidence, rule, begin, finish)
                 resume = finish
 
 
-_KEY_NOUNS = frozenset({"key", "keys", "token", "tokens", "api", "access", "deploy", "license", "licence", "serial", "activation"})
+_KEY_NOUNS = frozenset({"key", "keys", "token", "tokens", "api", "access", "deploy", "license", "licence", "activation"})
 _SHORT_KEY = re.compile(r"(?: (?:key|code|token|no))?[\"']?(?: is|\s?[:=])?\s{0,2}[\"'`]?([A-Za-z0-9]{10,15})(?![A-Za-z0-9_.\-/])")
 _CHANGES = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")
 
@@ -472,10 +486,18 @@ def _token_confidence(text: str, words: Words, start: int, end: int, token: str,
         return 0.3
     if given and token.islower():
         given = False
-    weak = given or _near(words.vendor, start - 48, start) or _near(words.weak, start - 48, start) or _near(words.weak, end, end + 24)
+    weak = (
+        given
+        or bool(_SERVICE.search(text[max(0, start - 48) : start]))
+        or _near(words.vendor, start - 48, start)
+        or _near(words.weak, start - 48, start)
+        or _near(words.weak, end, end + 24)
+    )
     if kind is Shape.UUID:
         before = text[max(0, start - 32) : start]
-        named = (_near(words.key, start - 28, start) or bool(_ASSIGNED.search(before))) and not _DATA_KEY.search(before)
+        named = (
+            _near(words.key, start - 28, start) or bool(_NAMED_AFTER.match(text, end)) or bool(_ASSIGNED.search(before))
+        ) and not _DATA_KEY.search(before)
         if not named and _near(words.vendor, start - 24, start):
             named = not before.rstrip("\"' :=").lower().endswith("id")
         return 0.76 if named and not hashed else 0.0

@@ -572,7 +572,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "tool_password",
         PASSWORD,
         0.88,
-        "openssl smbclient ftp lftp ldapsearch rsync rclone pgbench",
+        "openssl smbclient ftp lftp ldapsearch ldapadd ldapmodify ldapdelete ldapwhoami ldappasswd rsync rclone pgbench",
         r"\b(?:openssl\b[^\n]{0,100}?\s-(?:k|passin|passout|pass) (?:pass:)?|smb\w*\b[^\n]{0,80}?-U ?[^\s%]{1,40}%|l?ftp\b[^\n]{0,60}?(?:\buser \S{1,40} |-u \S{1,40},)|ldap\w*\b[^\n]{0,120}?\s-w )[\"']?([^\s\"'<>{}$][^\s\"'<>{}]{4,})",
         "openssl(1), smbclient(1), ftp(1), ldapsearch(1)",
         "openssl enc -aes-256-cbc -k " + "Qx7!rTz9p" + " -in f",

@@ -57,7 +57,7 @@ VENDOR_WORDS: tuple[str, ...] = tuple(
 """Services that hand out keys."""
 
 HASH_WORDS: tuple[str, ...] = tuple(
-    """merge branch|merge commit|cherry-pick|rebase|reverted|revert|bisect|etag|sha1|sha256|sha-256|sha512|sha384|sha-1|md5|commit|revert|cherry-pick|checkout|etag|integrity|checksum|digest|fingerprint|trace|span|correlation|request id|request_id|requestid|build|revision|blob|tree|h1:|git show|merge|rebase
+    """object version|version id|version-id|versionid|merge branch|merge commit|cherry-pick|rebase|reverted|revert|bisect|etag|sha1|sha256|sha-256|sha512|sha384|sha-1|md5|commit|revert|cherry-pick|checkout|etag|integrity|checksum|digest|fingerprint|trace|span|correlation|request id|request_id|requestid|build|revision|blob|tree|h1:|git show|merge|rebase
     uuid|guid|hash|nonce|contract|address|txid|transaction|block|public key|public_key|publickey|pubkey|ssh-rsa|ssh-ed25519|ecdsa|begin certificate|begin public|begin cert|data:image|data:application|data:font|data:audio|data:video
     docs.google|youtube.com|youtu.be|drive.google|figma.com|notion.so|arxiv|doi|.parquet|image id|layer|manifest|go.sum|lock|content-id|message-id|boundary|etherscan|ipfs|merkle|module|chunk|asset|sourcemap|.woff|vimeo.com|open.spotify|snapshot|x-request|dataset|checkpoint|weights|thread|video""".replace(
         "\n", "|"

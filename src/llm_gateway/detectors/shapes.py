@@ -83,4 +83,7 @@ def _lower_line(text: str) -> bool:
     shortest, longest = _SEED_LINE_CHARS
     if len(text) < shortest:
         return False
-    return any(shortest <= len(line) <= longest and line.islower() for line in text.split("\n"))
+    return any(
+        shortest <= len(line) <= longest and line.islower() and line.strip(" \"'`.").replace(",", "").replace(" ", "").isalpha()
+        for line in text.split("\n")
+    )

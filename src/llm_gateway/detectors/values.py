@@ -54,7 +54,7 @@ _PLACEHOLDER_WORD = re.compile(
 )
 _CODE = re.compile(
     r"\$\{|\{\{|\$\(|%\(|\A[$<{\[%@&!(]+[A-Za-z_{(\[<.]*[A-Za-z_ .\-]*[\])}>%]*\Z|\A[A-Za-z_][A-Za-z0-9_.:>\-]*[(\[]|->|::|\.[a-z_]{2,}\(|\A(?:self|this|os|env|process|config|settings|request|req|args|ctx|secrets|vars?|params|data|props|opts|options|user)\.[A-Za-z]"
-    r"|\A\$[A-Za-z_]|\A<[^>]*>?\Z|\A\{[^}]*\}?\Z|\A%[A-Za-z_]+%\Z|\A\$[0-9]\Z|\A[:@#][A-Za-z_]+\Z|\\[dws]|\.\*"
+    r"|\A\$[A-Za-z_]|\A<[^>]*>?\Z|\A\{[^}]*\}?\Z|\A%[A-Za-z_]+%\Z|\A\$[0-9]\Z|\A[:@#][A-Za-z_]+\Z|\w\{\}?\Z|\\[dws]|\.\*"
 )
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*(?:[.\-/:]+[A-Za-z_]+)*\Z")
 _FILE_OR_VERSION = re.compile(
@@ -131,6 +131,8 @@ def shape(token: str) -> Shape:
         solid = digits >= 3 and digits * 12 >= size and (size - letters_digits) * 8 <= size
         return Shape.RANDOM if solid and likeness(pieces, 8) < 0.42 else Shape.NOT
     cases = not token.islower() and not token.isupper()
+    if cases and digits and mean <= 2.7 and longest <= 6:
+        return Shape.RANDOM
     if cases and size >= 20 and mean <= 2.7 and longest <= 6:
         return Shape.RANDOM
     return Shape.RANDOM if size >= 20 and likeness(pieces, 14) < 0.36 else Shape.NOT

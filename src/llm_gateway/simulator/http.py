@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
 
     async def flushed(self) -> None:
         """Waits until what was written has left the process."""
-        while self._transport is not None and self._transport.get_write_buffer_size():  # noqa: ASYNC110 - a transport tells nobody
+        while self._transport is not None and self._transport.get_write_buffer_size():
             await asyncio.sleep(0.001)
         await asyncio.sleep(0)
 

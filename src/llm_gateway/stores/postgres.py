@@ -6,7 +6,7 @@ Writes keep SQLite's promises: in order, in batches, each work once. What a crow
 - Two processes make the same row at once: the one who lost runs again, and sees what the other made.
 - The server is lost while a batch is on its way: after a bounded wait it is run again on a new connection. Where the commit itself was
   on its way, the server is asked what became of that transaction (`pg_xact_status`), so that nothing is stored twice.
-- The server stays away: 503 `database_unavailable`, at once from the second batch on, until a connection stands again.
+- The server stays away: 503 `database_unavailable`, at once when it has been away for as long as works wait.
 
 Reads see one snapshot each (repeatable read), as SQLite's do, and are simply asked again.
 """
@@ -67,7 +67,7 @@ class PostgresDatabase:
         self._wait_s = wait_s
         self._waiting: deque[Queued] = deque()
         self._closing = False
-        self._away = False
+        self._away_since_s: float | None = None
         self._reading: AsyncEngine
         self._writing: AsyncEngine
         made = _engines(address(url), readers)
@@ -131,7 +131,7 @@ class PostgresDatabase:
         task.add_done_callback(self._tasks.discard)
 
     async def _read(self, work: Work[Any], done: "Future[Any]") -> None:
-        patience = _Patience(self._loop.time, 0.0 if self._away else self._wait_s)
+        patience = _Patience(self._loop.time, self._wait_left_s())
         while True:
             try:
                 async with asyncio.timeout(READ_S), self._reading.connect() as connection:
@@ -168,7 +168,7 @@ class PostgresDatabase:
                 tell(await self._commit(batch))
 
     async def _commit(self, batch: list[Queued]) -> list[Outcome]:
-        patience = _Patience(self._loop.time, 0.0 if self._away else self._wait_s)
+        patience = _Patience(self._loop.time, self._wait_left_s())
         apart, tries = len(batch) > 1, 0
         while True:
             run = _Transaction(batch, apart=apart)
@@ -213,11 +213,16 @@ class PostgresDatabase:
         return False
 
     def _note(self, *, away: bool, why: BaseException | None = None) -> None:
-        if away and not self._away:
+        if away and self._away_since_s is None:
             _log.warning("the database is away: works wait for it for a while, then they are refused", why=reason(why))
-        elif self._away and not away:
+            self._away_since_s = self._loop.time()
+        elif self._away_since_s is not None and not away:
             _log.warning("the database is back")
-        self._away = away
+            self._away_since_s = None
+
+    def _wait_left_s(self) -> float:
+        """How long a work waits for a server that is away: none longer than until it has been away for `wait_s`."""
+        return self._wait_s if self._away_since_s is None else max(self._wait_s - (self._loop.time() - self._away_since_s), 0.0)
 
 
 class _Patience:

@@ -157,6 +157,6 @@ def test_ollama_chat(gateway: RunningGateway, provider: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["openai/text-embedding-3-small", "ollama/nomic-embed-text"])
-def test_embeddings(openai_client: openai.OpenAI, gateway: RunningGateway, name: str) -> None:
+def test_embeddings(openai_client: openai.OpenAI, ollama_client: ollama.Client, name: str) -> None:
     assert openai_client.embeddings.create(model=name, input="Text to embed").data[0].embedding == [0.25, -0.5, 0.125]
     assert ollama_client.embed(model=name, input="Text to embed").embeddings[0] == [0.25, -0.5, 0.125]

@@ -499,13 +499,13 @@ def test_a_thinking_budget_is_an_effort_of_openai(
     client: anthropic.Anthropic, simulator: SimulatorProcess, budget: int, effort: str
 ) -> None:
     answer = client.messages.with_raw_response.create(
-        model="openai/o3-mini", max_tokens=32_000, messages=asked("Hi"), thinking={"type": "enabled", "budget_tokens": budget}
+        model="openai/o3-mini", max_tokens=32_000, messages=asked("Hi"), thinking={"type": "enabled", "budget_tokens": budget}, timeout=60
     )
     assert "x-gateway-dropped-params" not in answer.headers
     (body,) = [json.loads(base64.b64decode(str(entry["body"]))) for entry in simulator.log("openai") if entry["method"] == "POST"]
     assert body["reasoning_effort"] == effort
     # A model that may not know the field is not told, and the caller is.
     other = client.messages.with_raw_response.create(
-        model=MODELS["openai"], max_tokens=32_000, messages=asked("Hi"), thinking={"type": "enabled", "budget_tokens": budget}
+        model=MODELS["openai"], max_tokens=32_000, messages=asked("Hi"), thinking={"type": "enabled", "budget_tokens": budget}, timeout=60
     )
     assert other.headers["x-gateway-dropped-params"] == "thinking"

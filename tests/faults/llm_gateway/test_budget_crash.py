@@ -49,7 +49,7 @@ async def killed_while_a_call_runs(folder: Path, simulator: SimulatorProcess) ->
                     await asyncio.sleep(0.05)
             data = json.dumps(BODY).encode()
             writer.write(b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
-            while not ledger_in(folder):  # noqa: ASYNC110 - another process writes it
+            while not ledger_in(folder):
                 await asyncio.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         writer.close()

@@ -79,7 +79,7 @@ async def killed_in_the_middle(folder: Path, simulator: SimulatorProcess, url: s
             data = json.dumps({"workflow": workflow(), "user_id": "ann", "wait": False}).encode()
             head = b"POST /integrations/orchestrator/execute_workflow HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(data)
             writer.write(head + data)
-            while not any(prompt_of(entry) == HUNG for entry in siblings.log):  # noqa: ASYNC110 - another process writes it
+            while not any(prompt_of(entry) == HUNG for entry in siblings.log):
                 await asyncio.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         writer.close()
@@ -108,7 +108,7 @@ def test_a_killed_workflow_is_finished_by_the_next_process(tmp_path: Path, simul
 
             async def finished() -> None:
                 async with asyncio.timeout(20):
-                    while run()["status"] == "running":  # noqa: ASYNC110
+                    while run()["status"] == "running":
                         await asyncio.sleep(0.05)
 
             asyncio.run(finished())

@@ -269,7 +269,7 @@ class TestAfterARestart:
         async with house(tmp_path, budget(1, "global")) as h:
             gate = asyncio.Event()
             task = asyncio.create_task(h.call(Upstream(gate=gate)))
-            while not await h.rows():  # noqa: ASYNC110 - a batch leaves when it leaves
+            while not await h.rows():
                 await asyncio.sleep(0.005)
             h.ledger.created = (Budget("mine", "caller", "alice", "month", USD),)
             assert await h.spent("mine") == 0

@@ -47,7 +47,8 @@ CONTRAST: Final = """() => {
   while (walker.nextNode()) {
     const text = walker.currentNode.textContent.trim();
     const element = walker.currentNode.parentElement;
-    if (!text || !element.checkVisibility({ visibilityProperty: true }) || element.closest("[disabled], .visually-hidden, option")) continue;
+    if (!text || !element.checkVisibility({ visibilityProperty: true })) continue;
+    if (element.closest("[disabled], .visually-hidden, option")) continue;
     const style = getComputedStyle(element);
     const [a, b] = [light(parse(style.color)), light(ground(element))];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
@@ -57,7 +58,8 @@ CONTRAST: Final = """() => {
   return faint;
 }"""
 
-REACHABLE: Final = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")]
+REACHABLE: Final = """() => [...document.querySelectorAll(
+    "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")]
   .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.disabled).length"""
 
 

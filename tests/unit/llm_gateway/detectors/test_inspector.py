@@ -175,6 +175,15 @@ def test_locate_gives_ordered_spans_inside_the_text(text: str) -> None:
         "CONFIDENTIAL ",
         "patient John Smith ",
         "-----BEGIN ",
+        "strictly ",
+        "do not share ",
+        "trade secret ",
+        "for internal use ",
+        "Anna Fox fever pain ",
+        "пациент Петров рак ",
+        "机密 ",
+        "a b c ",
+        "key A1b2C3d4E5 ",
     ],
 )
 def test_cost_grows_with_length_and_no_faster(unit: str, inspector: Inspector) -> None:

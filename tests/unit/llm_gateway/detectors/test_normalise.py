@@ -1,7 +1,10 @@
+import random
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_gateway.detectors import normalise
 from llm_gateway.detectors.normalise import fold, further_views
 
 
@@ -50,3 +53,18 @@ def test_fold_is_total_and_encodable(text: str) -> None:
 
 def test_many_marks_take_linear_time() -> None:
     assert fold("a" + "\u0301" * 100_000) == "a"
+
+
+@pytest.mark.parametrize("codec", normalise._CODECS)
+def test_a_code_page_folds_as_the_long_way_does(codec: str) -> None:
+    letters = [bytes((byte,)).decode(codec, "ignore") for byte in range(32, 256)]
+    rng = random.Random(codec)
+    for _ in range(300):
+        text = "".join(rng.choices(letters, k=30))
+        assert normalise.fold(text) == normalise._FOREIGN.sub(normalise._fold_match, text)
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_whole_and_piecewise_folding_agree(text: str) -> None:
+    assert normalise._fold_run(text) == normalise._FOREIGN.sub(normalise._fold_match, text) or text.isascii()

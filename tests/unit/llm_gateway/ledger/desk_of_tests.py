@@ -172,7 +172,7 @@ async def house(
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - what is waited for is not told by an event
+        while not true():
             await asyncio.sleep(0.002)
 
 

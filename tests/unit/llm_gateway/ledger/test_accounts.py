@@ -59,7 +59,7 @@ async def test_who_asks_in_the_moment_that_it_has_been_read_does_not_read_it_aga
 
     accounts = MemoryAccounts(load)
     first = asyncio.ensure_future(accounts.reserve((Claim(KEYS[0], 100),), 60))
-    while not reads:  # noqa: ASYNC110 - a list that a plain function fills
+    while not reads:
         await asyncio.sleep(0)
     later = []
     for _ in range(5):

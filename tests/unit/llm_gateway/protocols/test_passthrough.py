@@ -65,7 +65,9 @@ def test_the_version_is_said_once() -> None:
 
 def test_headers_are_the_providers_and_few_of_the_callers() -> None:
     own = (("authorization", "Bearer k"), ("content-type", "application/json"), ("accept", "x"), ("anthropic-beta", "one"))
-    form = Passthrough("o", "POST", "files", headers=(("content-type", "multipart/form-data; boundary=b"), ("anthropic-beta", "two")), data=b"x")
+    form = Passthrough(
+        "o", "POST", "files", headers=(("content-type", "multipart/form-data; boundary=b"), ("anthropic-beta", "two")), data=b"x"
+    )
     http = forwarded(form, BASE, own)
     assert dict(http.headers) == {
         "authorization": "Bearer k", "content-type": "multipart/form-data; boundary=b", "anthropic-beta": "one,two",

@@ -87,7 +87,8 @@ sys.exit("alembic" in sys.modules)
     with engine.connect() as connection:
         assert version(connection) == HEAD
         assert differences(connection) == []
-        made = {name: sql for name, sql in connection.execute(text("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"))}
+        found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"))
+        made = {name: sql for name, sql in found}  # noqa: C416 - rows are no pairs to mypy
     engine.dispose()
     migrated = create_engine("sqlite://")
     with migrated.begin() as connection:

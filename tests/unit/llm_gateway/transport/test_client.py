@@ -272,7 +272,7 @@ async def test_idle_connections_are_closed_in_time_and_kept_in_number() -> None:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    while not holds():  # noqa: ASYNC110  what is waited for lies in the kernel
+    while not holds():
         await asyncio.sleep(0.001)
 
 
