@@ -56,7 +56,7 @@ async def ask(port: int, path: str = "/query", headers: Mapping[str, str] | None
     status, *rest = first.decode().split("\r\n")
     if not status:
         raise ConnectionResetError("the connection was closed without an answer")
-    found = dict(line.lower().split(": ", 1) for line in rest)
+    found = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
     if int(found.get("content-length", len(content))) != len(content):
         raise ConnectionResetError("the answer broke off")
     return Reply(int(status.split()[1]), found, content, asyncio.get_running_loop().time() - started_s)

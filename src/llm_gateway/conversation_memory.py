@@ -171,6 +171,20 @@ class ConversationStore:
             oldest = select(turns.c.id).where(mine).order_by(turns.c.id).limit(surplus)
             connection.execute(delete(turns).where(turns.c.id.in_(oldest)))
 
+    async def clear_taint(self, conversation_id: str) -> None:
+        """Forget that a conversation held sensitive content. What still stands in it is judged anew with the next turn.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        change = update(conversations).where(conversations.c.id == conversation_id).values(tainted=False)
+
+        def work(connection: Connection) -> None:
+            if connection.execute(change).rowcount == 0:
+                raise NotFound(f"no conversation {conversation_id!r}", param="conversation_id")
+
+        await self._store.write(work)
+
     async def erase(self, conversation_id: str, owner: str | None) -> None:
         """Delete a conversation with its turns.
 

@@ -412,7 +412,11 @@ class Overview:
     async def conversation(self, conversation_id: str, credentials: Credentials) -> doc.ConversationDocument:
         """A conversation, to its owner."""
         caller = self._gateway.authenticator.identify(credentials)
-        found = await self._gateway.shared.conversations.read(conversation_id, None if caller.is_admin else caller.id)
+        return await self.conversation_of(conversation_id, None if caller.is_admin else caller.id)
+
+    async def conversation_of(self, conversation_id: str, owner: str | None) -> doc.ConversationDocument:
+        """A conversation of `owner`; None: of anybody."""
+        found = await self._gateway.shared.conversations.read(conversation_id, owner)
         if found is None:
             raise NotFound(f"no conversation {conversation_id!r}", param="conversation_id")
         return doc.ConversationDocument(
@@ -446,6 +450,13 @@ class Overview:
             for each, turns in found[:limit]
         ]
         return doc.ConversationsDocument(conversations=shown, next=shown[-1].updated if len(found) > limit else None)
+
+    async def trust_conversation(self, conversation_id: str, by: Caller) -> doc.ConversationDocument:
+        """Take the mark of sensitive content off a conversation."""
+        await self._gateway.record("conversation.trust", by, {"conversation_id": conversation_id})
+        await self._gateway.shared.conversations.clear_taint(conversation_id)
+        _log.info("a conversation is trusted again", conversation_id=conversation_id, by=by.id)
+        return await self.conversation_of(conversation_id, None)
 
     async def erase_conversation(self, conversation_id: str, credentials: Credentials) -> None:
         """Erase a conversation, for its owner."""

@@ -104,6 +104,7 @@ ROUTES: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/usage"): Access.KEY,
     ("GET", "/admin/tiers"): Access.ADMIN,
     ("PUT", "/admin/tiers"): Access.ADMIN,
+    ("POST", "/admin/conversations/{conversation_id}/trust"): Access.ADMIN,
     ("GET", "/admin/budgets"): Access.ADMIN,
     ("POST", "/admin/budgets"): Access.ADMIN,
     ("PATCH", "/admin/budgets/{name}"): Access.ADMIN,

@@ -13,11 +13,12 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from llm_gateway.api.asgi import EVENT_STREAM, JSON, Handler, Headers, Receive, Scope, Send, header
+from llm_gateway.api.asgi import EVENT_STREAM, Handler, Headers, Receive, Scope, Send, header
 from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
 from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.documents import ModelDocument
 from llm_gateway.api.dropin import View, known_models, model_of, name_dropped, translated
+from llm_gateway.api.openai_errors import retry_headers
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import InvalidRequest, LLMGatewayError, NotFound, ProviderError
 from llm_gateway.core.exchange import Exchange
@@ -104,13 +105,7 @@ class AnthropicDialect:
         return OVERLOADED if _is_overloaded(failure) else failure.http_status
 
     def error_headers(self, failure: LLMGatewayError) -> Headers:
-        headers: Headers = [JSON]
-        if failure.retry_after_s is not None:
-            wait_s = max(0.0, failure.retry_after_s)
-            headers += [(b"retry-after", str(math.ceil(wait_s)).encode()), (b"retry-after-ms", str(math.ceil(wait_s * 1000)).encode())]
-        if not failure.retryable:
-            headers.append((b"x-should-retry", b"false"))
-        return headers
+        return retry_headers(failure)
 
     def error_body(self, failure: LLMGatewayError, correlation_id: str) -> bytes:
         return _encode(error_document(failure, correlation_id))

@@ -1,6 +1,7 @@
 """One model call over HTTP: what every ingress does alike, whatever its dialect."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from os import urandom
 from types import TracebackType
@@ -35,6 +36,7 @@ from llm_gateway.core.types import Chunk, JsonObject, Request, SecurityLevel
 _log = structlog.get_logger(__name__)
 _UNBUFFERED: Headers = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
 KEEP_ALIVE_S = 15.0
+MAX_ID_CHARACTERS = 128
 LEVELS = tuple(level.value for level in SecurityLevel)
 STRATEGIES = ("balanced", "cost", "latency", "quality", "priority", "round_robin")
 BodyType = TypeVar("BodyType", bound=msgspec.Struct)
@@ -96,6 +98,31 @@ def minimum_level(asked: str | None) -> SecurityLevel | None:
     if asked not in LEVELS:
         raise InvalidRequest(f"X-Gateway-Minimum-Level: expected one of {', '.join(LEVELS)}", param="X-Gateway-Minimum-Level")
     return SecurityLevel(asked)
+
+
+def timeout_s(asked: str) -> float:
+    """The seconds of an `X-Gateway-Timeout-S` header: how long the caller waits, whoever answers.
+
+    Raises:
+        InvalidRequest: it is no positive number.
+    """
+    try:
+        seconds = float(asked)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise InvalidRequest("X-Gateway-Timeout-S: expected a number of seconds above 0", param="X-Gateway-Timeout-S")
+    return seconds
+
+
+def _attempts(exchange: Exchange) -> Headers:
+    """How often providers were asked, and what the last one calls the request: what its support wants to know."""
+    said = exchange.upstream_headers
+    name = said.get("x-request-id") or said.get("request-id") or said.get("x-amzn-requestid") or ""
+    headers = [(b"x-gateway-attempts", str(len(exchange.attempts)).encode())]
+    if name and len(name) <= MAX_ID_CHARACTERS and name.isascii() and name.isprintable():
+        headers.append((b"x-gateway-upstream-request-id", name.encode()))
+    return headers
 
 
 class Call:
@@ -176,6 +203,9 @@ class Call:
             raise InvalidRequest(f"X-Gateway-Strategy: expected one of {', '.join(STRATEGIES)}", param="X-Gateway-Strategy")
         exchange.strategy = strategy
         exchange.minimum_level = minimum_level(header(self.scope, b"x-gateway-minimum-level"))
+        wished = header(self.scope, b"x-gateway-timeout-s")
+        if wished is not None:
+            exchange.deadline_s = min(exchange.deadline_s, self._accepted_s + timeout_s(wished))
         self._exchange = self.scope[EXCHANGE] = exchange
         return exchange
 
@@ -186,6 +216,8 @@ class Call:
             target = exchange.chosen.target
             headers.append((b"x-gateway-provider", target.provider.encode("ascii", "replace")))
             headers.append((b"x-gateway-model", target.model.encode("ascii", "replace")))
+        if exchange.attempts:
+            headers += _attempts(exchange)
         overhead_ms = max(0.0, self._clock.monotonic_s() - self._accepted_s - exchange.upstream_s) * 1000
         headers.append((b"x-gateway-overhead-ms", f"{overhead_ms:.3f}".encode()))
         for name, value in exchange.headers.items():
@@ -239,6 +271,7 @@ class Call:
         headers = [*dialect.error_headers(failure), *self._identity()]
         if self._exchange is not None:
             headers += [(name.encode(), value.encode()) for name, value in self._exchange.headers.items()]
+            headers += _attempts(self._exchange)
         await respond(self.send, dialect.error_status(failure), headers, dialect.error_body(failure, self.correlation_id))
 
 

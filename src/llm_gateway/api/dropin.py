@@ -1,6 +1,6 @@
-"""What the Anthropic and Ollama dialects do alike: the gateway as they see it, a body as its request, names of models, dropped fields."""
+"""What the dialects do alike: the gateway as they see it, a body as its request, names of models, dropped fields."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -9,9 +9,10 @@ from llm_gateway.api.call import Call
 from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.documents import ModelDocument, ModelsDocument
 from llm_gateway.api.errors import invalid_body
+from llm_gateway.core.errors import ProviderBadResponse
 from llm_gateway.core.exchange import Caller, Credentials, Exchange
 from llm_gateway.core.routing import Target
-from llm_gateway.core.types import JsonObject, Request
+from llm_gateway.core.types import Chunk, EmbeddingRequest, JsonObject, Request
 from llm_gateway.protocols.untold import has_untold_marks
 
 DROPPED: Final = "X-Gateway-Dropped-Params"
@@ -75,6 +76,18 @@ def put_dropped(exchange: Exchange, names: Iterable[str]) -> None:
     if printable:
         named = exchange.headers.get(DROPPED)
         exchange.headers[DROPPED] = ", ".join(sorted(printable | (set(named.split(", ")) if named else set())))
+
+
+def vectors_of(request: EmbeddingRequest, chunks: Sequence[Chunk]) -> list[list[float]]:
+    """The vectors of an answer, one for each text.
+
+    Raises:
+        ProviderBadResponse: there are more, or fewer, or none.
+    """
+    found = [vector for chunk in chunks for vector in chunk.embeddings or ()]
+    if not found or (request.inputs and len(found) != len(request.inputs)):
+        raise ProviderBadResponse(f"the provider gave {len(found)} vectors for {len(request.inputs)} texts")
+    return found
 
 
 def known_models(call: Call, view: View, protocol: str) -> list[tuple[str, ModelDocument | None]]:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from llm_gateway import __version__
 from llm_gateway.api import documents as doc
-from llm_gateway.api.access import require_admin
+from llm_gateway.api.access import Admin, require_admin
 from llm_gateway.api.admin import Keys, admin_router
 from llm_gateway.api.asgi import check_depth
 from llm_gateway.api.audit import AuditView, audit_router
@@ -28,7 +28,7 @@ from llm_gateway.api.openapi import with_model_calls
 from llm_gateway.api.tiers import Tiers, tiers_router
 from llm_gateway.api.uploads import Keeping, uploads_router
 from llm_gateway.core.errors import Internal, InvalidRequest, LLMGatewayError, NotFound, RequestTooLarge
-from llm_gateway.core.exchange import Credentials
+from llm_gateway.core.exchange import Caller, Credentials
 
 _chat_decoder = msgspec.json.Decoder(ChatBody)
 
@@ -47,6 +47,7 @@ class View(Keys, Limits, CacheView, Books, AuditView, Measured, Services, Keepin
     async def provider_limits(self, provider: str) -> doc.ProviderLimitsDocument: ...
     async def conversations(self, credentials: Credentials, after: float | None, limit: int) -> doc.ConversationsDocument: ...
     async def conversation(self, conversation_id: str, credentials: Credentials) -> doc.ConversationDocument: ...
+    async def trust_conversation(self, conversation_id: str, by: Caller) -> doc.ConversationDocument: ...
     async def erase_conversation(self, conversation_id: str, credentials: Credentials) -> None: ...
 
 
@@ -130,6 +131,10 @@ def _routes(view: View, app: FastAPI) -> APIRouter:
     @routes.get("/conversations/{conversation_id}", summary="Read a conversation (its owner)")
     async def conversation(conversation_id: str, request: Request, user_id: str | None = None) -> doc.ConversationDocument:
         return await view.conversation(conversation_id, credentials_of(request.scope, user_id))
+
+    @routes.post("/admin/conversations/{conversation_id}/trust", summary="Take the mark of sensitive content off a conversation")
+    async def trust(conversation_id: str, admin: Admin) -> doc.ConversationDocument:
+        return await view.trust_conversation(conversation_id, admin)
 
     @routes.delete("/conversations/{conversation_id}", status_code=204, summary="Erase a conversation (its owner)")
     async def erase(conversation_id: str, request: Request, user_id: str | None = None) -> Response:

@@ -7,11 +7,10 @@ import msgspec
 
 from llm_gateway.api.asgi import Handler
 from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, accounting, run
-from llm_gateway.api.dropin import put_dropped
+from llm_gateway.api.dropin import put_dropped, vectors_of
 from llm_gateway.api.errors import NativeDialect
 from llm_gateway.api.native_schema import ChatBody, EmbeddingsBody, QueryBody, chat_request, embedding_request
 from llm_gateway.core.clock import Clock
-from llm_gateway.core.errors import ProviderBadResponse
 from llm_gateway.core.exchange import Exchange
 from llm_gateway.core.ids import ulid
 from llm_gateway.core.routing import Target
@@ -70,9 +69,7 @@ class NativeApi:
         request = embedding_request(body)
         exchange = call.exchange(request, "native", body.user_id, force_refresh=False)
         chunks = await run(call.calls.way, exchange)
-        vectors = [vector for chunk in chunks for vector in chunk.embeddings or ()]
-        if len(vectors) != len(request.inputs):
-            raise ProviderBadResponse(f"the provider gave {len(vectors)} vectors for {len(request.inputs)} texts")
+        vectors = vectors_of(request, chunks)
         document = {
             "embeddings": vectors[0] if isinstance(body.text, str) else vectors,
             **_target(exchange),

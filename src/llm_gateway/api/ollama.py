@@ -16,12 +16,12 @@ from llm_gateway.api.asgi import JSON, Handler, Headers
 from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
 from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.documents import ModelDocument
-from llm_gateway.api.dropin import View, known_models, model_of, name_dropped, translated
+from llm_gateway.api.dropin import View, known_models, model_of, name_dropped, translated, vectors_of
 from llm_gateway.core.clock import Clock
-from llm_gateway.core.errors import InvalidRequest, LLMGatewayError, ProviderBadResponse, UnknownModel
+from llm_gateway.core.errors import InvalidRequest, LLMGatewayError, UnknownModel
 from llm_gateway.core.exchange import Exchange
 from llm_gateway.core.types import ChatRequest, EmbeddingRequest, Json, JsonObject
-from llm_gateway.protocols.ollama_egress import PROTOCOL, AnswerLines, Durations, Head, embeddings, loaded, vectors, whole
+from llm_gateway.protocols.ollama_egress import PROTOCOL, AnswerLines, Durations, Head, embeddings, loaded, whole
 from llm_gateway.protocols.ollama_ingress import (
     LATEST,
     asked,
@@ -172,7 +172,7 @@ class OllamaApi:
             return
         exchange = self._embedding(call, request)
         chunks = await run(call.calls.way, exchange)
-        _check_count(request, vectors(chunks))
+        vectors_of(request, chunks)
         name_dropped(exchange, self._view, dropped, CALLED)
         total_ns = self._durations(exchange, exchange.received_s).total_ns
         await call.respond(exchange, embeddings(model_of(exchange), chunks, exchange.usage, total_ns))
@@ -184,8 +184,7 @@ class OllamaApi:
             await call.reply(_encode({"embedding": []}))
             return
         exchange = self._embedding(call, request)
-        found = vectors(await run(call.calls.way, exchange))
-        _check_count(request, found)
+        found = vectors_of(request, await run(call.calls.way, exchange))
         name_dropped(exchange, self._view, dropped, CALLED)
         await call.respond(exchange, _encode({"embedding": found[0]}))
 
@@ -231,11 +230,6 @@ class OllamaApi:
     async def _unmanaged(self, call: Call) -> None:
         self._view.identify(credentials_of(call.scope))
         raise InvalidRequest("the gateway manages no models: ask the Ollama server itself", code="unsupported")
-
-
-def _check_count(request: EmbeddingRequest, found: list[list[float]]) -> None:
-    if len(found) != len(request.inputs):
-        raise ProviderBadResponse(f"the provider gave {len(found)} vectors for {len(request.inputs)} texts")
 
 
 def _details(found: ModelDocument | None) -> JsonObject:

@@ -11,10 +11,10 @@ import msgspec
 from llm_gateway.api.asgi import Handler, header
 from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
 from llm_gateway.api.documents import ModelDocument
-from llm_gateway.api.dropin import View, known_models, model_of, name_dropped, put_dropped, translated
+from llm_gateway.api.dropin import View, known_models, model_of, name_dropped, put_dropped, translated, vectors_of
 from llm_gateway.api.openai_errors import OpenAiDialect, limit_headers
 from llm_gateway.core.clock import Clock
-from llm_gateway.core.errors import NotFound, ProviderBadResponse
+from llm_gateway.core.errors import NotFound
 from llm_gateway.core.exchange import Exchange, Next
 from llm_gateway.core.findings import Sensitivity
 from llm_gateway.core.types import ChatRequest, Json, JsonObject, Message, Request, Usage
@@ -138,9 +138,7 @@ class OpenAiApi:
         exchange = openai_exchange(call, request)
         with PassingLimits(exchange, self._view):
             chunks = await run(call.calls.way, exchange)
-        given = sum(len(chunk.embeddings or ()) for chunk in chunks)
-        if not given or (request.inputs and given != len(request.inputs)):
-            raise ProviderBadResponse(f"the provider gave {given} vectors for {len(request.inputs)} texts")
+        vectors_of(request, chunks)
         base64 = body.get("encoding_format") == "base64"
         await call.respond(exchange, embeddings(chunks, model_of(exchange), exchange.usage, base64=base64))
 

@@ -58,6 +58,17 @@ def error_object(failure: LLMGatewayError) -> dict[str, str | None]:
     return {"message": failure.message, "type": _TYPES.get(kind, "server_error"), "param": failure.param, "code": code}
 
 
+def retry_headers(failure: LLMGatewayError) -> Headers:
+    """What OpenAI's and Anthropic's packages, which have one maker, read to know whether and when to try again; the content type first."""
+    headers: Headers = [JSON]
+    if failure.retry_after_s is not None:
+        wait_s = max(0.0, failure.retry_after_s)
+        headers += [(b"retry-after", str(math.ceil(wait_s)).encode()), (b"retry-after-ms", str(math.ceil(wait_s * 1000)).encode())]
+    if not failure.retryable:
+        headers.append((b"x-should-retry", b"false"))
+    return headers
+
+
 class OpenAiDialect:
     """OpenAI's way to say what every ingress says (`api.call.Dialect`)."""
 
@@ -69,14 +80,7 @@ class OpenAiDialect:
         return failure.http_status
 
     def error_headers(self, failure: LLMGatewayError) -> Headers:
-        headers: Headers = [JSON]
-        wait_s = failure.retry_after_s
-        if wait_s is not None:
-            wait_s = max(0.0, wait_s)
-            headers += [(b"retry-after", str(math.ceil(wait_s)).encode()), (b"retry-after-ms", str(math.ceil(wait_s * 1000)).encode())]
-        if not failure.retryable:
-            headers.append((b"x-should-retry", b"false"))
-        return headers
+        return retry_headers(failure)
 
     def error_body(self, failure: LLMGatewayError, correlation_id: str) -> bytes:
         """`correlation_id` is in the headers."""

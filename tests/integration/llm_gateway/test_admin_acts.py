@@ -57,6 +57,18 @@ def test_an_act_is_written_down_with_its_request(
     assert record["caller"]
 
 
+def test_trusting_a_conversation_again(gateway: RunningGateway) -> None:
+    said = {"prompt": "my password is Zx81!kqpTT", "conversation_id": "talk", "user_id": "ann"}
+    assert gateway.post("/chat", **said).status == 200
+    assert gateway.get("/conversations/talk?user_id=ann").json["tainted"]
+    assert gateway.call("POST", "/admin/conversations/talk/trust").status == 401
+    assert gateway.get("/conversations/talk?user_id=ann").json["tainted"]
+    assert act(gateway, "POST", "/admin/conversations/talk/trust", name="trust").json["tainted"] is False
+    assert not gateway.get("/conversations/talk?user_id=ann").json["tainted"]
+    assert [record["detail"]["action"] for record in acts(gateway, "trust")] == ["conversation.trust"]
+    assert act(gateway, "POST", "/admin/conversations/nowhere/trust").status == 404
+
+
 def test_changing_and_removing_too(gateway: RunningGateway) -> None:
     key = act(gateway, "POST", "/admin/keys", {"name": "ci"}).json["id"]
     act(gateway, "POST", "/admin/budgets", BUDGET)

@@ -144,6 +144,16 @@ async def test_without_a_conversation_nothing_is_stored(store: ConversationStore
     assert await turns(store) == []
 
 
+async def test_a_taint_is_cleared_in_so_many_words_only(store: ConversationStore) -> None:
+    await store.append("c1", "u1", [], tainted=True)
+    await store.append("c1", "u1", [], tainted=False)
+    assert (await store.read("c1", "u1")).tainted  # type: ignore[union-attr]
+    await store.clear_taint("c1")
+    assert not (await store.read("c1", "u1")).tainted  # type: ignore[union-attr]
+    with pytest.raises(NotFound):
+        await store.clear_taint("elsewhere")
+
+
 async def test_words_are_not_stored_in_the_clear(store: ConversationStore) -> None:
     await say(store, exchange("the quick brown fox"), [Chunk("jumps over", finish_reason=FinishReason.STOP)])
     stored = await store._store.read(lambda connection: connection.exec_driver_sql("SELECT content FROM conversation_turns").fetchall())
