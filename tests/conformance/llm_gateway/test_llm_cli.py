@@ -20,7 +20,7 @@ MODELS = {
     "ollama": "ollama/llama3.1:8b",
     "grok": "grok/grok-4",
 }
-PAGE = Path(__file__).parents[3] / "docs" / "openai.md"
+PAGE = Path(__file__).parents[3] / "docs" / "clients.md"
 
 
 def documented(url: str) -> str:

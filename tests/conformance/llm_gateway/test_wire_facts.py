@@ -217,9 +217,7 @@ def test_nothing_between_buffers_a_stream_and_no_framing_is_copied(open_gateway:
     assert not {"content-encoding", "content-length", "openai-organization", "set-cookie"} & answer.headers.keys()
 
 
-def test_attempts_are_counted_and_the_providers_id_is_told(
-    open_gateway: RunningGateway, simulator: SimulatorProcess
-) -> None:
+def test_attempts_are_counted_and_the_providers_id_is_told(open_gateway: RunningGateway, simulator: SimulatorProcess) -> None:
     simulator.add_faults(FaultRule(kind="openai", method="POST", status=500, nth=1))
     answer = open_gateway.post("/v1/chat/completions", model="openai/gpt-4o", messages=[{"role": "user", "content": "hello"}])
     assert (answer.status, answer.headers["x-gateway-attempts"]) == (200, "2")
