@@ -144,6 +144,8 @@ class Door:
         self._turn = 0
         self.through: dict[int, int] = dict.fromkeys(self._ports, 0)
         """Connections that stand now, by port."""
+        self.unanswered: list[tuple[int, float, str]] = []
+        """Connections that ended without a byte of an answer: port, time, why."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -167,20 +169,23 @@ class Door:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            for _ in list(self._ports):
-                self._turn = (self._turn + 1) % len(self._ports)
-                port = self._ports[self._turn]
+            self._turn += 1
+            first = self._turn % len(self._ports)
+            for port in self._ports[first:] + self._ports[:first]:
                 self.through[port] += 1
                 try:
                     up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
                 except OSError:
                     self.through[port] -= 1
                     continue
+                why, answered = "", [0]
                 try:
-                    await asyncio.gather(_pump(reader, up_writer, last=False), _pump(up_reader, writer, last=True))
-                except OSError:
-                    pass  # the caller sees it
+                    await asyncio.gather(_pump(reader, up_writer), _pump(up_reader, writer, answered))
+                except OSError as failure:  # the caller sees it
+                    why = repr(failure)
                 finally:
+                    if not answered[0]:
+                        self.unanswered.append((port, asyncio.get_running_loop().time(), why))
                     self.through[port] -= 1
                     up_writer.transport.abort()
                 return
@@ -188,9 +193,12 @@ class Door:
             writer.close()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, last: bool) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passed: list[int] | None = None) -> None:
+    """From one to the other. `passed` counts the bytes of answers; after the last, the caller's connection is closed."""
     while data := await reader.read(65_536):
         writer.write(data)
         await writer.drain()
-    if last:
+        if passed is not None:
+            passed[0] += len(data)
+    if passed is not None:
         writer.close()

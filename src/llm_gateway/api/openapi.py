@@ -125,6 +125,11 @@ _DROP_INS: tuple[tuple[str, str, str, str, str], ...] = (
     ("post", "/api/show", "Ollama: one model", "Ollama", _OLLAMA),
     ("get", "/api/ps", "Ollama: models loaded in the gateway itself: none", "Ollama", _OLLAMA),
     ("get", "/api/version", "Ollama: the release whose API is spoken here", "Ollama", _OLLAMA),
+    *(
+        (method, f"/{vendor.lower()}/{{path}}", f"{vendor}: any other operation, passed to the provider of that name", vendor, reference)
+        for vendor, reference in (("OpenAI", _OPENAI), ("Anthropic", _ANTHROPIC))
+        for method in ("get", "post", "put", "patch", "delete")
+    ),
 )  # fmt: skip
 """Endpoints of other APIs, whose own references describe their bodies: method, path, summary, tag, reference."""
 

@@ -136,6 +136,13 @@ async def erase_conversation(visit: Visit) -> Response:
     return await conversations(visit, _refusal(done))
 
 
+async def trust_conversation(visit: Visit) -> Response:
+    """Take the mark of sensitive content off a conversation; the audit trail says who did."""
+    name = visit.given("conversation_id")
+    done = await visit.act.call("POST", f"/admin/conversations/{name}/trust")
+    return Redirect(f"{CONVERSATIONS.path}/{quote(name, safe='')}") if done.ok else await conversations(visit, _refusal(done))
+
+
 async def services(visit: Visit) -> Response:
     """The integrated services and how they are."""
     status, offered = await asyncio.gather(visit.see.get("/services/status"), visit.see.get("/integrations"))

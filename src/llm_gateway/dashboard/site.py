@@ -74,6 +74,7 @@ FORMS: Final[dict[str, tuple[Page, Handler]]] = {
     f"{PATH}/costs/budgets": (visit.COSTS, managing.create_budget),
     f"{PATH}/costs/budgets/remove": (visit.COSTS, managing.remove_budget),
     f"{PATH}/conversations/erase": (visit.CONVERSATIONS, managing.erase_conversation),
+    f"{PATH}/conversations/trust": (visit.CONVERSATIONS, managing.trust_conversation),
     f"{PATH}/playground/explain": (visit.PLAYGROUND, playground.explain),
     f"{PATH}/playground/stream": (visit.PLAYGROUND, playground.stream),
 }

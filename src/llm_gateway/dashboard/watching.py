@@ -17,8 +17,8 @@ SAMPLE: Final = 1000
 """Newest requests on record that are read to say why providers were not chosen, and where sensitive content went."""
 _COST_WINDOWS: Final = ("24h", "7d", "30d", "90d")
 _PLAIN: Final = "Summarise the plot of Hamlet in two sentences."
-_SENSITIVE: Final = "Customer record: card number 4111 1111 1111 1111, IBAN DE89 3704 0044 0532 0130 00."
-"""What the providers page asks the router about; neither is sent anywhere. The numbers are the well-known test ones."""
+_SENSITIVE: Final = "Which bank is this account at? IBAN DE89 3704 0044 0532 0130 00"
+"""What the providers page asks the router about; neither is sent anywhere. The number is the well-known example."""
 VERIFIES_S: Final = 120.0
 _NUMBERED: Final = re.compile(r"; [^;]*\d+(\.\d+)? s\b[^;]*")
 """The part of a reason that says for how long: it would make every reason another one."""
@@ -117,7 +117,7 @@ async def providers(visit: Visit) -> Response:
         {
             "providers": listed,
             "limits": {name: found for name, found in zip(names, limits, strict=True) if found.ok},
-            "explained": [("An ordinary prompt", plain), ("A prompt with a card and an account number", sensitive)],
+            "explained": [("An ordinary prompt", plain), ("A prompt with an account number", sensitive)],
             "recent": recent,
             "passed_over": _passed_over(recent.document.get("requests", [])),
         },

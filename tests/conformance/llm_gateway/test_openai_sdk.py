@@ -455,3 +455,16 @@ def test_an_exhausted_budget_is_asked_of_once_and_a_slow_provider_times_out(refu
             client.chat.completions.create(model=model("openai"), messages=asked(SLOW))
         with pytest.raises(openai.BadRequestError, match="cannot be answered"):
             client.chat.completions.create(model=model("openai"), messages=asked(FAILS))
+
+
+def test_what_trying_again_cannot_help_is_asked_once_though_it_is_a_502(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    """A key of ours that is refused: the package would try a 502 again by itself."""
+    counted = Counted()
+    simulator.add_faults(FaultRule(kind="openai", method="POST", status=401))
+    with (
+        running_gateway(tmp_path, simulator, {"routing.explicit_fallback": False}) as gateway,
+        openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="any", max_retries=2, http_client=counted.client()) as client,
+        pytest.raises(openai.InternalServerError),
+    ):
+        client.chat.completions.create(model=model("openai"), messages=asked("hello"))
+    assert counted.calls == 1

@@ -257,3 +257,14 @@ def test_a_refused_key_is_the_gateways_matter(gateway: RunningGateway, simulator
     answer = gateway.get("/openai/files")
     assert answer.status == 502
     assert "sk-of-the-operator" not in answer.body.decode()
+
+
+def test_only_what_may_be_repeated_is_sent_twice(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    with running_gateway(tmp_path, simulator, {"routing.retry_base_s": 0.01}) as gateway:
+        simulator.add_faults(FaultRule(kind="openai", method="GET", path="/v1/files", status=500, times=1))
+        assert gateway.get("/openai/files").status == 200
+        assert len(sent(simulator)) == 2
+        simulator.clear_log()
+        simulator.add_faults(FaultRule(kind="openai", method="POST", status=500))
+        assert gateway.post("/openai/images/generations", model="gpt-image-1", prompt="a small square").status == 502
+        assert len(sent(simulator)) == 1

@@ -35,10 +35,10 @@ function draw(host) {
   const plot = new uPlot({
     width: Math.max(host.clientWidth, 120),
     height: host.clientHeight,
-    padding: [8, 8, 0, 0],
+    padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-    scales: { x: { time: true }, y: { range: [0, most > 0 ? most * 1.1 : 1] } },
+    scales: { x: { time: true, range: given.bars ? (_, low, high) => [low - 43200, high + 43200] : undefined }, y: { range: [0, most > 0 ? most * 1.1 : 1] } },
     axes: [
       { ...axis, space: 64, size: 24, values: given.days ? "{D} {MMM}" : "{HH}:{mm}", grid: { show: false } },
       { ...axis, size: 56, space: 36, values: (_, splits) => splits.map(say) },

@@ -216,12 +216,12 @@ def test_the_live_part_renews_itself_and_can_be_paused(running: Browser, busy: t
     tab.sign_in(token)
     tab.page.clock.install()
     page = tab.open("/dashboard")
-    assert gateway.post("/query", prompt="a new one", user_id="somebody-new").status == 200
+    assert gateway.post("/chat", {"authorization": f"Bearer {token}"}, prompt="a new one", conversation_id="new").status == 200
     with page.expect_response(
         lambda response: response.url.endswith("/dashboard") and response.request.headers.get("hx-request") == "true"
     ):
         page.clock.fast_forward(5_100)
-    page.wait_for_selector("text=somebody-new")
+    page.wait_for_function("name => document.querySelector('#live td.phone-off')?.textContent === name", arg="admin")
     tab.settled()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -238,7 +238,7 @@ def test_a_first_visit_from_prompt_to_every_decision(running: Browser, empty: tu
     tab = Tab(running, gateway.url)
     page = tab.open("/dashboard")
     page.click("main >> text=playground")
-    page.fill("#prompt", "Is 4111 1111 1111 1111 a card number?")
+    page.fill("#prompt", "Analyze this internal API key: sk-1234567890abcdef")
     page.select_option("#provider", "openai")
     page.click("#explain")
     page.wait_for_selector("#explanation table")
@@ -247,7 +247,7 @@ def test_a_first_visit_from_prompt_to_every_decision(running: Browser, empty: tu
     page.click("#send")
     page.wait_for_selector("#figures dt")
     assert "simulated" in page.inner_text("#answer")
-    assert "pii.card" in page.inner_text("#figures")
+    assert "secret.api_key" in page.inner_text("#figures")
     page.click("#figures a")
     page.wait_for_url("**/dashboard/requests/gw-*")
     story = page.inner_text("main")
@@ -287,7 +287,7 @@ def test_keys_budgets_and_the_door(running: Browser, tmp_path: Path, simulator: 
         assert "$25.00" in page.inner_text("#budgets")
         tab.open("/dashboard/keys")
         page.once("dialog", lambda dialog: dialog.accept())
-        page.click("text=Revoke")
+        page.click("td button.quiet")
         page.wait_for_selector("text=revoked, for good")
         assert gateway.post("/query", {"authorization": f"Bearer {key}"}, prompt="hello").status == 401
         page.click("text=Sign out")

@@ -244,9 +244,11 @@ def test_the_playground_streams_what_the_api_streams(gateway: RunningGateway) ->
     assert "playground" in page
     refused = post(gateway, "/playground/stream", csrf=csrf(gateway), prompt="Say hello", temperature="hot")
     assert (refused.status, refused.json["error"]["param"]) == (400, "temperature")
-    explained = post(gateway, "/playground/explain", csrf=csrf(gateway), prompt="card 4111 1111 1111 1111", provider="openai").body
+    explained = post(
+        gateway, "/playground/explain", csrf=csrf(gateway), prompt="Analyze this internal API key: sk-1234567890abcdef", provider="openai"
+    ).body
     assert b"may not go to openai" in explained
-    assert b"4111" not in explained
+    assert b"1234567890" not in explained
 
 
 def test_the_figures_are_those_of_the_api(gateway: RunningGateway) -> None:

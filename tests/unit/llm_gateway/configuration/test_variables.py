@@ -52,6 +52,8 @@ CASES = [
     ("RATE_LIMIT_BURST_LIMIT", "4", "rate_limiting.default.burst_limit", 4),
     ("RATE_LIMIT_COOLDOWN_SECONDS", "5", "rate_limiting.default.cooldown_seconds", 5),
     ("AUDIT_KEY", "a" * 64, "audit.key", "a" * 64),
+    ("KEY_PEPPER", "p" * 32, "auth.key_pepper", "p" * 32),
+    ("STORAGE_ENCRYPTION_KEY", "e" * 32, "storage.encryption_key", "e" * 32),
     ("ADMIN_TOKEN", "v8Rw2kQz7LmX4pTnYc", "auth.admin_token", "v8Rw2kQz7LmX4pTnYc"),
     ("DATABASE_URL", "postgresql://u:p@h/d", "storage.database_url", "postgresql://u:p@h/d"),
     ("REDIS_URL", "rediss://h:1/2", "storage.redis_url", "rediss://h:1/2"),

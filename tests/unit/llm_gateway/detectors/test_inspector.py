@@ -122,6 +122,7 @@ def test_a_value_split_over_messages_is_seen(inspector: Inspector) -> None:
         "postgres://admin:XhhQwdgUMC\nb9UU@db.internal:5432/orders",
         'const k = "' + GITHUB[:20] + '" + "' + GITHUB[20:] + '";',
         f"**{GITHUB[:15]}**{GITHUB[15:]}",
+        " ".join("sk-proj-" + "wliaYt75T09dqr5b8XWOzXstlmtp" + "T3BlbkFJ" + "dOgTaEmeXBzI0XJ7Xv6pG2hQ"),
         "p\u200bassword: Tr0ub4dor&Qy2k2",
         "раssword: Tr0ub4dor&Qy2k2",
         "pass\x00word: Tr0ub4dor&Qy2k2",

@@ -68,6 +68,7 @@ def test_drawn_phrases_mark_as_headers(language: str, inspector: Inspector) -> N
         ("Для служебного пользования\nСводка", "Что такое коммерческая тайна?"),
         ("【保密】投标报价", "保密协议模板"),
         ("社外秘:来期の価格表", "社外秘とは何ですか"),
+        ("CONFIDENTIAL\nBid evaluation", "STRICTLY CONFIDENTIAL on a letter means that only its reader may open it."),
         ("TLP:AMBER - affected hosts", "Explain the protocol (TLP:RED, TLP:AMBER)."),
         ("SECRET//NOFORN\nAssessment", "Design a stamp that says TOP SECRET."),
         ("This memo is strictly confidential", "These plants are classified as perennials."),
