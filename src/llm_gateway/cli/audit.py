@@ -134,14 +134,17 @@ def list_(
     file: File = DEFAULT_FILE,
     since: Annotated[str | None, typer.Option(help="Unix seconds or ISO 8601.")] = None,
     until: Annotated[str | None, typer.Option(help="Unix seconds or ISO 8601.")] = None,
-    kind: Annotated[str | None, typer.Option()] = None,
-    caller: Annotated[str | None, typer.Option()] = None,
-    provider: Annotated[str | None, typer.Option()] = None,
-    sensitive: Annotated[bool | None, typer.Option("--sensitive/--not-sensitive")] = None,
-    outcome: Annotated[str | None, typer.Option()] = None,
-    correlation_id: Annotated[str | None, typer.Option()] = None,
+    kind: Annotated[str | None, typer.Option(help="Rows of this kind: intent, outcome, admin, ...")] = None,
+    caller: Annotated[str | None, typer.Option(help="Rows of this caller.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Rows about this provider.")] = None,
+    sensitive: Annotated[
+        bool | None, typer.Option("--sensitive/--not-sensitive", help="Rows of calls with, or without, sensitive content.")
+    ] = None,
+    outcome: Annotated[str | None, typer.Option(help="Rows with this outcome: ok, error, aborted, blocked, recovered.")] = None,
+    correlation_id: Annotated[str | None, typer.Option(help="Rows of this call.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
     output: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
+    as_json: AsJson = False,
 ) -> None:
     """The newest rows that match, oldest of them first."""
     filters = _checked(
@@ -156,6 +159,7 @@ def list_(
             correlation_id=correlation_id,
         )
     )
+    output = "json" if as_json else output
     if output not in {"table", "json", "csv"}:
         raise ConfigurationError("--format: expected table, json or csv")
     with opened(file) as trail:

@@ -74,8 +74,12 @@ def remove(
     url: Url = DEFAULT_URL,
     admin_token: AdminToken = None,
     data_dir: DataFolder = DATA_FOLDER,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a budget that was made here."""
     with admin(url, admin_token, data_dir).client() as client:
         client.call("DELETE", f"/admin/budgets/{quote(name, safe='')}")
+    if as_json:
+        print_json({"removed": name})
+        return
     _out.print(f"{name} is removed", markup=False, highlight=False)

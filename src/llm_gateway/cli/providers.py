@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 
@@ -34,15 +35,15 @@ def providers(
         live = each.get("live") or {}
         price = each["cost_per_token"]
         table.add_row(
-            each["name"],
+            Text(each["name"]),
             MARKS.get(each["status"], f"[dim]–[/] {each['status']}"),
             each["security_level"],
-            each["model"] or "",
+            Text(each["model"] or ""),
             _seconds(live.get("total_s") or live.get("first_chunk_s")),
             f"{live['error_rate']:.0%}" if live else "",
             str(live["in_flight"]) if live else "",
             "unknown" if price is None else f"{price * 1e6:.2f}",
-            each["reason"],
+            Text(each["reason"]),
         )
     _out.print(table)
     if models:
@@ -58,5 +59,5 @@ def _print_models(models: list[dict[str, Any]]) -> None:
     for each in models:
         prices = (each["input_usd_per_million_tokens"], each["output_usd_per_million_tokens"])
         money = ("unknown" if price is None else f"{price:.2f}" for price in prices)
-        table.add_row(each["id"], str(each["context_window"] or "unknown"), *money)
+        table.add_row(Text(each["id"]), str(each["context_window"] or "unknown"), *money)
     _out.print(table)

@@ -133,28 +133,26 @@ def _providers(sample: Sample) -> Table:
         live = each.get("live") or {}
         latency = live.get("total_s") or live.get("first_chunk_s")
         table.add_row(
-            each["name"],
+            Text(each["name"]),
             MARKS.get(each["status"], f"[dim]–[/] {each['status']}"),
-            each["model"] or "",
+            Text(each["model"] or ""),
             f"{sample.metrics['requests_by_provider'].get(each['name'], 0):,}",
             str(live.get("in_flight", "")),
             "" if latency is None else f"{latency:.2f} s",
             f"{live['error_rate']:.0%}" if live else "",
-            each["reason"],
+            Text(each["reason"]),
         )
     return table
 
 
 def _requests(requests: list[dict[str, Any]]) -> Table:
-    table = Table("newest requests", "provider", "model", "outcome", "seconds", "USD", expand=True)
+    table = Table("newest requests", "caller", "provider", "model", "outcome", expand=True)
+    for heading in ("seconds", "USD"):
+        table.add_column(heading, justify="right")
     for each in requests:
-        seconds, cost = each.get("duration_s"), each.get("cost")
-        table.add_row(
-            Text(str(each["correlation_id"])),
-            Text(str(each.get("provider") or "")),
-            Text(str(each.get("model") or "")),
-            Text(str(each.get("outcome") or "")),
-            "" if seconds is None else f"{seconds:.2f}",
-            "" if cost is None else f"{cost:.6f}",
-        )
+        cost = each["cost_usd"]
+        # Texts, not strings: names that callers choose are no markup.
+        names = [Text(str(each[name])) for name in ("correlation_id", "caller", "provider", "model")]
+        money = "unknown" if cost is None else f"{cost:.6f}"
+        table.add_row(*names, Text(each["error_type"] or "ok"), f"{each['duration_s']:.2f}", money)
     return table
