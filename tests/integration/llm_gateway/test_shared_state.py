@@ -47,6 +47,7 @@ def test_what_is_changed_at_one_holds_at_the_other(two: tuple[RunningGateway, Ru
     # A conversation goes on at the other one, and the answer to a question that was asked here comes from its cache there.
     first = one.post("/chat", shown, **QUERY, conversation_id="c1")
     assert first.status == 200
+    print(first.json, other.get("/conversations/c1", shown), one.get("/conversations/c1", shown))
     within(WITHIN_S, lambda: len(other.get("/conversations/c1", shown).json.get("turns", ())) == 2)
     again = {"prompt": "Say it once more.", "max_tokens": 7, "temperature": 0}
     assert one.post("/query", shown, **again).json["cached"] is False
