@@ -38,7 +38,10 @@ class Gateway(NamedTuple):
 
         Raises:
             CommandFailed: a call failed; says by whose fault, and what to do about it.
+            ConfigurationError: the key cannot be one.
         """
+        if self.api_key and not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise ConfigurationError("the key or token has characters that none has: line breaks, perhaps, or what surrounds it")
         try:
             with GatewayClient(self.url, api_key=self.api_key) as client:
                 yield client

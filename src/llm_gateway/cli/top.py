@@ -22,7 +22,7 @@ _KEPT: Final = 60
 
 
 class Sample(NamedTuple):
-    """What the gateway said at one moment (monotonic seconds). `performance` and `requests` are empty where it does not offer them."""
+    """What the gateway said at one moment (monotonic seconds). What the key does not open is empty."""
 
     at_s: float
     metrics: dict[str, Any]
@@ -56,7 +56,8 @@ def curve(values: list[float]) -> str:
 
 
 def _ask(client: GatewayClient) -> Sample:
-    metrics, providers = client.call("GET", "/metrics"), client.call("GET", "/providers")["providers"]
+    metrics = client.call("GET", "/metrics")
+    providers = _optional(client, "/providers").get("providers", [])
     performance = _optional(client, "/metrics/performance")
     recent = _optional(client, "/requests?limit=8").get("requests", [])
     return Sample(time.monotonic(), metrics, providers, performance, recent)

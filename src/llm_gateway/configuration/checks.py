@@ -167,6 +167,7 @@ def _re2_fault(pattern: str) -> str:
 def remarks(settings: Settings) -> Iterator[str]:
     """What works, but may not be what was meant."""
     yield from _about_limits(settings)
+    yield from _about_replicas(settings)
     enabled = {name: provider for name, provider in settings.providers.items() if provider.enabled}
     levels = {name: security_level_of(name, provider) for name, provider in enabled.items()}
     needed = settings.security.minimum_level
@@ -188,6 +189,23 @@ def remarks(settings: Settings) -> Iterator[str]:
 def _about_limits(settings: Settings) -> Iterator[str]:
     if settings.limits.replicas > 1 and not settings.storage.redis_url.get_secret_value():
         yield f"limits.replicas is {settings.limits.replicas}, but without storage.redis_url each of them grants the whole of every limit"
+
+
+def _about_replicas(settings: Settings) -> Iterator[str]:
+    if settings.limits.replicas <= 1:
+        return
+    shared = {
+        "auth.key_pepper": settings.auth.key_pepper,
+        "auth.admin_token": settings.auth.admin_token,
+        "audit.key": settings.audit.key,
+        "storage.encryption_key": settings.storage.encryption_key,
+    }
+    missing = [name for name, secret in shared.items() if not secret.get_secret_value()]
+    if missing:
+        yield (
+            f"limits.replicas is {settings.limits.replicas}: set {', '.join(missing)}, or share server.data_dir; "
+            f"else each replica makes its own, and cannot read what the others wrote"
+        )
 
 
 def _about_provider(name: str, provider: ProviderSettings, level: SecurityLevel) -> Iterator[str]:

@@ -28,6 +28,7 @@ SETTINGS = {
     "routing": {"explicit_fallback": False, "retry_budget": 0},
     "cache": {"max_size": 0},
     "audit": {"key": "a-key-for-all-replicas-long-enough-to-be-one"},
+    "storage": {"encryption_key": "an-encryption-key-for-all-replicas-of-it"},
     "auth": {"admin_token": "an-admin-token-for-tests-only", "key_pepper": "a-pepper-for-all-replicas-long-enough"},
 }
 CALLERS = 12

@@ -14,7 +14,12 @@ from llm_gateway.simulator import SimulatorProcess
 
 QUERY = {"prompt": "hello", "max_tokens": 5}
 ADMIN = {"authorization": "Bearer an-admin-token-for-tests-only"}
-SETTINGS = {"auth.admin_token": "an-admin-token-for-tests-only", "auth.key_pepper": "p" * 32, "audit.key": "a" * 32}
+SETTINGS = {
+    "auth.admin_token": "an-admin-token-for-tests-only",
+    "auth.key_pepper": "p" * 32,
+    "audit.key": "a" * 32,
+    "storage.encryption_key": "e" * 32,
+}
 WITHIN_S = 5.0
 
 
@@ -47,10 +52,10 @@ def test_what_is_changed_at_one_holds_at_the_other(two: tuple[RunningGateway, Ru
     # A conversation goes on at the other one, and the answer to a question that was asked here comes from its cache there.
     first = one.post("/chat", shown, **QUERY, conversation_id="c1")
     assert first.status == 200
-    print(first.json, other.get("/conversations/c1", shown), one.get("/conversations/c1", shown))
     within(WITHIN_S, lambda: len(other.get("/conversations/c1", shown).json.get("turns", ())) == 2)
     again = {"prompt": "Say it once more.", "max_tokens": 7, "temperature": 0}
     assert one.post("/query", shown, **again).json["cached"] is False
+    within(WITHIN_S, lambda: other.get("/cache/status", ADMIN).json["total_entries"] == 3)  # an answer is stored after it was given
     assert other.post("/query", shown, **again).json["cached"] is True
 
     # A budget that is made here holds there.

@@ -141,8 +141,6 @@ def test_a_limit_that_is_reached_tells_the_caller_when_to_come_back(tmp_path: Pa
         first, second = gateway.post("/query", **QUERY), gateway.post("/query", **QUERY)
         assert (first.status, second.status) == (200, 429)
         assert first.headers["x-ratelimit-remaining-requests"] == second.headers["x-ratelimit-remaining-requests"] == "0"
-        assert (
-            50 <= int(second.headers["retry-after"]) <= 67
-        )  # up to a tenth more, so that not all come back at once
+        assert 50 <= int(second.headers["retry-after"]) <= 67  # up to a tenth more, so that not all come back at once
         assert second.json["error"]["type"] == "rate_limited"
         assert '"rpm";r=0;t=' in second.headers["ratelimit"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.support import RunningGateway, free_port, running_gateway
 
 from llm_gateway.cli.main import run
@@ -20,7 +21,8 @@ def gateway(tmp_path: Path, simulator: SimulatorProcess, monkeypatch: pytest.Mon
     for name in ("LLM_GATEWAY_API_KEY", "ADMIN_TOKEN", "LLM_GATEWAY_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
-    with running_gateway(tmp_path, simulator) as running:
+    # The gateway runs in this process: its log is not what the commands print.
+    with capture_logs(), running_gateway(tmp_path, simulator) as running:
         monkeypatch.setenv("LLM_GATEWAY_URL", running.url)
         monkeypatch.setenv("LLM_GATEWAY_DATA_DIR", str(tmp_path))
         yield running
@@ -97,6 +99,13 @@ def test_no_gateway_is_said_in_one_line(capsys: Captured, tmp_path: Path) -> Non
         told = capsys.readouterr().err
         assert told.startswith(f"llm-gateway: no gateway answers at {url}")
         assert told.count("\n") == 1
+
+
+def test_what_can_be_no_key_is_said_and_not_shown(capsys: Captured) -> None:
+    assert run(["usage", "--api-key", "gw_secret\nsecond line"]) == Exit.USAGE
+    told = capsys.readouterr().err
+    assert "line breaks" in told
+    assert "secret" not in told
 
 
 def test_a_call_that_nobody_knows_of(gateway: RunningGateway, capsys: Captured) -> None:
