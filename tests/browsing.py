@@ -1,6 +1,7 @@
 """A real browser on a gateway's dashboard: Chromium, driven by playwright, with everything it complains of kept.
 
 `python -m tests.browsing docs/screenshots` makes the pictures of docs/dashboard.md: a month of simulated traffic, then the pages.
+`--all` makes every page, light, dark and on a phone.
 """
 
 import os
@@ -9,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ ARGUMENTS: Final = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--font-render-hinting=none",
 ]  # fmt: skip
-DESKTOP: Final = (1280, 800)
+DESKTOP: Final = (1280, 960)
 PHONE: Final = (360, 740)
 ARTEFACTS: Final = Path(__file__).parent / "artefacts"
 PAGES: Final = {
@@ -232,8 +233,8 @@ def populated(
         yield gateway, token
 
 
-def make_pictures(folder: Path) -> None:
-    """The pictures of docs/dashboard.md."""
+def make_pictures(folder: Path, chosen: frozenset[str]) -> None:
+    """The pictures of docs/dashboard.md; with none chosen, of every page."""
     with (
         simulator_process(SimulatorConfig()) as simulator,
         tempfile.TemporaryDirectory() as data,
@@ -243,20 +244,25 @@ def make_pictures(folder: Path) -> None:
         simulator.stop("grok")
         for turn in range(8):
             gateway.post("/query", prompt=f"Are you there? ({turn})", provider="grok", user_id="support-bot")
-        _pictures(running, gateway, token, folder)
+
+        def keep(tab: Tab, name: str) -> None:
+            if not chosen or name in chosen:
+                tab.picture(folder / f"{name}.png", whole=not chosen)
+
+        _pictures(running, gateway, token, keep)
 
 
-def _pictures(running: Browser, gateway: RunningGateway, token: str, folder: Path) -> None:
+def _pictures(running: Browser, gateway: RunningGateway, token: str, keep: Callable[[Tab, str], None]) -> None:
     for name, size, dark in (("", DESKTOP, False), ("-dark", DESKTOP, True), ("-phone", PHONE, False)):
         tab = Tab(running, gateway.url, size, dark=dark)
         tab.sign_in(token)
         for page, path in PAGES.items():
             tab.open(path)
-            tab.picture(folder / f"{page}{name}.png")
+            keep(tab, f"{page}{name}")
         tab.open("/dashboard/requests?only=sensitive")
         tab.page.click("td a.mono >> nth=0")
         tab.settled()
-        tab.picture(folder / f"request{name}.png")
+        keep(tab, f"request{name}")
         tab.open("/dashboard/playground")
         tab.page.fill("#prompt", "Analyze this internal API key: sk-1234567890abcdef")
         tab.page.select_option("#provider", "openai")
@@ -264,13 +270,16 @@ def _pictures(running: Browser, gateway: RunningGateway, token: str, folder: Pat
         tab.page.wait_for_selector("#explanation table")
         tab.page.click("#send")
         tab.page.wait_for_selector("#figures dt")
-        tab.picture(folder / f"playground-asked{name}.png")
+        keep(tab, f"playground-asked{name}")
         tab.close()
     tab = Tab(running, gateway.url)
     tab.page.goto(gateway.url + "/dashboard/login")
-    tab.picture(folder / "login.png")
+    keep(tab, "login")
     tab.close()
 
 
+CHOSEN: Final = frozenset({"overview", "providers-dark", "costs", "security", "request", "playground-asked", "overview-phone"})
+"""The pictures of docs/dashboard.md. They show the top of a page, to stay small."""
+
 if __name__ == "__main__":
-    make_pictures(Path(sys.argv[1]))
+    make_pictures(Path(sys.argv[1]), frozenset() if "--all" in sys.argv else CHOSEN)

@@ -53,19 +53,16 @@ def test_what_is_changed_at_one_holds_at_the_other(two: tuple[RunningGateway, Ru
     first = one.post("/chat", shown, **QUERY, conversation_id="c1")
     assert first.status == 200
     within(WITHIN_S, lambda: len(other.get("/conversations/c1", shown).json.get("turns", ())) == 2)
-    again = {"prompt": "Say it once more.", "max_tokens": 7, "temperature": 0}
+    again = {"prompt": "Say it once more.", "max_tokens": 4000}
     assert one.post("/query", shown, **again).json["cached"] is False
-    within(WITHIN_S, lambda: other.get("/cache/status", ADMIN).json["total_entries"] == 3)  # an answer is stored after it was given
+    within(WITHIN_S, lambda: other.get("/cache/status", ADMIN).json["total_entries"] == 1)  # an answer is stored after it was given
     assert other.post("/query", shown, **again).json["cached"] is True
 
     # A budget that is made here holds there.
     budget = {"name": "none-left", "scope": "caller", "subject": "acme", "limit_usd": "0"}
     assert one.call("POST", "/admin/budgets", budget, ADMIN).status in {200, 201}
-    asked = {"prompt": "A dear one?", "max_tokens": 5, "provider": "openai"}
-    within(
-        WITHIN_S,
-        lambda: other.post("/query", shown, **asked, user_id="u").status == 402 or not asked.update(max_tokens=asked["max_tokens"] + 1),
-    )
+    dear = {"prompt": "A dear one?", "max_tokens": 5, "model": "openai/gpt-4o"}  # cut short, so never kept
+    within(WITHIN_S, lambda: other.post("/query", shown, **dear).status == 402)
 
     assert one.call("DELETE", f"/admin/keys/{made['id']}", None, ADMIN).status in {200, 204}
     assert one.post("/query", shown, **QUERY).status == 401

@@ -220,6 +220,7 @@ def test_a_key_shows_its_own_and_no_more(gateway: RunningGateway, token: str) ->
         body = gateway.get(path, cookie).body
         assert b"rival" not in body, path
         assert acme["key"].encode() not in body
+        assert b"/admin_token" not in body, path
     assert b"c-acme" in gateway.get("/dashboard/conversations", cookie).body
     assert b"I am c-acme" in gateway.get("/dashboard/conversations/c-acme", cookie).body
     assert gateway.get("/dashboard/conversations/c-rival", cookie).status == 404
