@@ -306,3 +306,17 @@ def test_dummies_take_bounded_memory(world: World) -> None:
     for number in range(3 * module.MAX_DUMMIES):
         auth.identify(Credentials(f"dummy {number}", "", f"10.0.{number // 200}.1"))
     assert len(auth._dummies) <= module.MAX_DUMMIES
+
+
+def test_a_lent_token_stands_for_its_caller_while_it_is_lent(world: World) -> None:
+    auth = authenticator(world, required=True)
+    caller = Caller("acme", key_id="key_1", owner="acme")
+    with auth.lent(ADMIN) as of_admin, auth.lent(caller) as of_key:
+        assert of_admin != of_key
+        assert auth.identify(Credentials(of_admin, "ada")) == auth.identify_admin(Credentials(of_admin)) == ADMIN
+        assert auth.identify(Credentials(of_key)) == caller
+        assert auth.identify(Credentials(of_key, "ada")).id == "acme/ada"
+        assert isinstance(failure_of(lambda: auth.identify_admin(Credentials(of_key))), Forbidden)
+    for token in (of_admin, of_key):
+        assert isinstance(failure_of(lambda token=token: auth.identify(Credentials(token))), Unauthenticated)
+        assert isinstance(failure_of(lambda token=token: auth.identify_admin(Credentials(token))), Unauthenticated)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.valkey import Proxy, Valkey
 
 from llm_gateway.core.errors import Overloaded
+from llm_gateway.counters.line import StoreLost
 from llm_gateway.ledger import shared
 from llm_gateway.ledger.accounts import AccountKey, Claim, Hold, Refusal, Standing
 from llm_gateway.ledger.shared import PREFIX, SharedAccounts, SharedHold
@@ -58,7 +59,7 @@ class World:
             return self.spent.get((key, name), 0)
 
         made = SharedAccounts(
-            url or self.url, sums, self.clock, name, load=load, replicas=replicas, timeout_s=0.05, server_now_us=lambda: self.clock.now_us,
+            url or self.url, sums, self.clock, name, load=load, replicas=replicas, timeout_s=2, server_now_us=lambda: self.clock.now_us,
             sleep=_moment,
         )  # fmt: skip
         await made.start()
@@ -162,8 +163,10 @@ async def test_every_crossing_is_told_once_and_to_one(world: World) -> None:
     for process in four:
         await process.reserve([Claim(KEY, 10**12)], 0)
     for number in range(40):
+        asking = asyncio.ensure_future(four[number % 4].reserve([Claim(KEY, 10**12)], 0))  # in the same breath
         world.charge(four[number % 4], KEY, TEN)
         held(await four[(number + 1) % 4].reserve([Claim(KEY, 10**12)], 0))
+        held(await asking)
     await settled(*four)
     crossings = sorted((spent - amount, spent) for spent, amount in world.events)
     assert [before for before, _ in crossings] == [0, *[after for _, after in crossings[:-1]]]
@@ -248,10 +251,24 @@ async def test_one_that_was_taken_for_dead_says_everything_again(world: World) -
     await two.line.ask((b"bury", "p2", two._generation, "p1", 0), (f"global:0:{KEY.subject}",))
     await back(one, up=False)
     await back(one)
+    assert one._generation == 2
     assert await two.reserve([Claim(KEY, 10 * TEN)], 3 * TEN) == Refusal(0, Standing(0, 8 * TEN))
     one.release(hold)
     await settled(one)
     assert await two.read(KEY) == Standing(0, 0)
+
+
+async def test_what_an_old_generation_said_is_not_heard_any_more(world: World) -> None:
+    """As when a frozen store goes on, and finds in an old socket what was asked before."""
+    one, two = await world.process("p1"), await world.process("p2")
+    held(await one.reserve([Claim(KEY, 10 * TEN)], TEN))
+    one.line._lose("a test cuts it")
+    await back(one)
+    late = (b"reserve", "p1", one._generation - 1, 5 * TEN // NANO, 10 * TEN // NANO, 0, 10**6)
+    with pytest.raises(StoreLost):
+        await two.line.ask(late, (f"global:0:{KEY.subject}",))
+    await back(two)
+    assert await one.read(KEY) == Standing(0, TEN)
 
 
 async def test_an_account_that_nobody_here_asked_for_is_told_of_what_was_spent_on_it(world: World) -> None:
