@@ -46,7 +46,9 @@ _USER = re.compile(
 """A user as Anthropic asks for one (a digest or a UUID that stands for a person), or as Claude Code names its sessions."""
 _BETA = re.compile(r"[a-z][a-z0-9]{0,15}(?:-[a-z0-9]{1,16}){0,7}-[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 """A preview feature of Anthropic's API: words and a date."""
-_SIGNATURE = re.compile(r"[A-Za-z0-9+/=_-]{64,}")
+_SIGNATURE = re.compile(r"(?=.{0,200}[a-z])(?=.{0,200}[A-Z])(?=.{0,200}[0-9])(?:[A-Za-z0-9+/]{4}){15,}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)")
+"""A signature of reasoning: bytes in padded base64. Keys of vendors have signs, or a length, that this has not."""
+_PRINTABLE_RUN = re.compile(rb"[\t\n\r -~]{8,}")
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -198,8 +200,13 @@ def _made_by_vendors(request: Request) -> Iterator[str]:
         for message in request.messages:
             if not isinstance(message.content, str):
                 for part in message.content:
-                    if isinstance(part, Thinking) and _SIGNATURE.fullmatch(part.signature):
+                    if isinstance(part, Thinking) and _is_signature(part.signature):
                         yield part.signature
+
+
+def _is_signature(text: str) -> bool:
+    """Whether `text` is of the form of a signature of reasoning, and says nothing to a reader when it is decoded."""
+    return _SIGNATURE.fullmatch(text) is not None and not readable(base64.b64decode(text))
 
 
 def strings_of(request: Request) -> list[tuple[str, str]]:
@@ -286,8 +293,18 @@ def _part(walk: _Walk, place: str, part: Text | Image | Document | ToolCall | To
             _part(walk, f"{place}/content/{index}", inner)
     else:
         walk.text(f"{place}/text", part.text)
+        _signature(walk, f"{place}/signature", part.signature)
         if part.redacted:
             walk.unreadable.append(Unreadable(f"{place}/redacted", "opaque"))
+
+
+def _signature(walk: _Walk, place: str, signature: str) -> None:
+    """Bytes that only the vendor reads; what in them is words, or the whole when it is none, is judged like all text."""
+    if not _is_signature(signature):
+        walk.add(place, signature)
+        return
+    for run in _PRINTABLE_RUN.findall(base64.b64decode(signature)):
+        walk.add(place, run.decode())
 
 
 def _file(walk: _Walk, place: str, kind: str, data: str, url: str, media_type: str) -> None:

@@ -69,7 +69,7 @@ def test_of_500_at_once_exactly_60_pass(gateway: GatewayProcess, simulator: Simu
 
 
 def test_of_200_at_once_a_budget_for_ten_lets_ten_in(gateway: GatewayProcess, simulator: SimulatorProcess) -> None:
-    simulator.set_latency({"openai": Latency(first_byte_s=1.5)})
+    simulator.set_latency({"openai": Latency(first_byte_s=6)})  # nobody is done, and gives back what it did not use, before all have asked
     body = {"prompt": "Tell me a story.", "max_tokens": 20, "provider": "openai", "model": "openai/by-output", "user_id": "saver"}
     replies = asyncio.run(at_once(gateway.port, 200, **body))
     assert Counter(reply.status for reply in replies) == {200: 10, 402: 190}

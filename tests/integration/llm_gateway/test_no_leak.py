@@ -166,7 +166,8 @@ def asked_in_anthropic(draw: st.DrawFn, text: str) -> tuple[str, dict[str, Any],
             messages += [{"role": "assistant", "content": [call]}]
             messages += [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": text}]}]
         case "thinking":
-            thought = [{"type": "thinking", "thinking": text, "signature": "c2ln"}, {"type": "text", "text": "so"}]
+            said, signed = draw(st.sampled_from(((text, "c2ln"), ("hm", text), ("hm", in_base64(f"{text:<80}")))))
+            thought = [{"type": "thinking", "thinking": said, "signature": signed}, {"type": "text", "text": "so"}]
             messages += [{"role": "assistant", "content": thought}, {"role": "user", "content": "go on"}]
         case "metadata":
             body["metadata"] = {"user_id": text}

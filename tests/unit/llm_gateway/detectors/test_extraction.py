@@ -118,7 +118,7 @@ def test_nesting_beyond_reason_is_unreadable_not_an_error() -> None:
 DIGEST = "0123456789abcdef" * 4
 UUID = "12345678-1234-1234-1234-123456789abc"
 SESSION = f'{{"device_id": "{DIGEST}", "account_uuid": "", "session_id": "{UUID}"}}'
-SIGNATURE = "EqQBCkYIChgCKkDv" * 5
+SIGNATURE = "EqQBCkYIChgCKkDvM7+c" * 4
 
 
 def _native(user: str, betas: tuple[str, ...] = (), signature: str = "") -> ChatRequest:
@@ -147,6 +147,26 @@ def test_anything_else_in_their_place_is_judged(user: str) -> None:
     told = " ".join(text for _, text in strings_of(_native(user, ("sk-1234567890abcdef", "context-1m"), "my own words")))
     for said in (user, "sk-1234567890abcdef", "context-1m", "my own words"):
         assert said in told
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        f"github_pat_{'A1b2' * 18}",
+        f"sk-proj-{'A1b2' * 16}",
+        "0123456789abcdef" * 4,
+        base64.b64encode(b"the password of the vault is hunter2-and-so-on, keep it").decode(),
+        base64.b64encode(b"\x12\xff\x00" * 20 + b"password: hunter2-and-so-on" + b"\xfe\x01" * 20).decode(),
+    ],
+    ids=["github", "openai", "hex", "base64", "in bytes"],
+)
+@pytest.mark.parametrize("native", [True, False])
+def test_a_signature_that_says_something_is_judged(signature: str, native: bool) -> None:
+    request = _native("", (), signature)
+    if not native:
+        request = msgspec.structs.replace(request, native=None)
+    told = " ".join(text for _, text in strings_of(request))
+    assert signature in told or "password: hunter2-and-so-on" in told
 
 
 def test_the_same_string_in_a_message_is_judged() -> None:
