@@ -10,7 +10,8 @@ is not heard any more. A process that is silent for 15 seconds counts as dead wh
 give place to what the ledger says of it. For six seconds after the store was empty it lets nobody reserve, so that every process
 can say what it holds.
 
-While the store is away, or lets nobody reserve yet, each process hands out its share of what the ledger says was left
+A store that was lost just now is waited for, a second at most: mostly it was slow for a moment, and what is left is known exactly when it
+is back. While it stays away, or lets nobody reserve yet, each process hands out its share of what the ledger says was left
 (`replicas`): together not more than there is. Amounts are whole nano-dollars there, rounded to the safe side: Redis's scripts count
 exactly up to 2^53, which is nine million dollars.
 """
@@ -34,6 +35,8 @@ SCRIPT: Final = files("llm_gateway.ledger").joinpath("shared.lua").read_bytes()
 PREFIX: Final = "llmgw:{budgets}:"
 NANO: Final = 1_000
 """Pico-dollars in a nano-dollar."""
+PATIENCE_S: Final = 1.0
+"""How long a store that was lost is waited for before shares are handed out."""
 BEAT_S: Final = 0.5
 """How often a process that holds something says that it lives."""
 KEPT_MS: Final = 86_400_000
@@ -90,6 +93,7 @@ class SharedAccounts(MemoryAccounts):
         load: Callable[[AccountKey, Callable[[], None]], Awaitable[int]],
         replicas: int = 1,
         timeout_s: float = 0.05,
+        patience_s: float = PATIENCE_S,
         prefix: str = PREFIX,
         server_now_us: Callable[[], int] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -103,6 +107,7 @@ class SharedAccounts(MemoryAccounts):
         self._clock = clock
         self._process = process
         self._replicas = replicas
+        self._patience_s = patience_s
         self._sleep = sleep
         self._generation = 0
         self._epoch = 0
@@ -125,11 +130,12 @@ class SharedAccounts(MemoryAccounts):
         nano = _up(amount)
         accounts, places = await self._of(claims)
         limits = [claims[place].limit // NANO for place in places]
+        since_s = asyncio.get_running_loop().time()
         try:
             for account in accounts:
                 account.wanted += 1  # nobody lets go of it while the store is asked
             for _ in range(MOST_TRIES):
-                if not self.line.up:
+                if not await self.line.comes_back(since_s, self._patience_s):
                     break
                 try:
                     reply = await self._ask(accounts, limits, nano)
@@ -146,7 +152,7 @@ class SharedAccounts(MemoryAccounts):
                     else:
                         break
                 except StoreLost:
-                    break
+                    continue
             return await self._alone(accounts, places, claims, amount)
         finally:
             for account in accounts:
@@ -310,13 +316,13 @@ class SharedAccounts(MemoryAccounts):
             if not self.line.up:
                 self._tell_by_guess(account)  # it is said with everything else when the store is back
                 continue
-            told, account.told, account.untold = account.told, None, 0
+            told, untold, account.told, account.untold = account.told, account.untold, None, 0
             released, account.released = account.released, 0
             words = (b"settle", self._process, self._generation, _up(account.spent), released, self._lives_ms(account))
             if told is None:
                 self.line.tell(Operation(words, (account.name,)))
             else:
-                asyncio.ensure_future(self.line.ask(words, (account.name,))).add_done_callback(partial(_answered, told))
+                asyncio.ensure_future(self.line.ask(words, (account.name,))).add_done_callback(partial(_answered, account, told, untold))
 
     def _tell_by_guess(self, account: SharedAccount) -> None:
         """The store is away: what others have spent is as far as it is known."""
@@ -342,10 +348,10 @@ class SharedAccounts(MemoryAccounts):
             accounts = [account for account in self._accounts.values() if isinstance(account, SharedAccount)]
         for account in accounts:
             self._tell_by_guess(account)
-            if account.spent or account.held or account.released:
-                account.released = 0
-                words = (b"sync", self._process, self._generation, _up(account.spent), account.held // NANO, self._lives_ms(account))
-                yield Operation(words, (account.name,))
+            account.released = 0
+            # Of one that is at nothing too: that a hold was given back may be what got lost.
+            words = (b"sync", self._process, self._generation, _up(account.spent), account.held // NANO, self._lives_ms(account))
+            yield Operation(words, (account.name,))
 
     def _note_epoch(self, epoch: int) -> None:
         if self._epoch != epoch and self.line.up:
@@ -370,10 +376,13 @@ class SharedAccounts(MemoryAccounts):
         return int(self._clock.wall_s() * 1_000_000)
 
 
-def _answered(told: Told, done: "asyncio.Future[list[int]]") -> None:
-    if not done.cancelled() and done.exception() is None:  # else it is said again when the store is back
-        _, spent, change, _ = done.result()
-        told(spent * NANO, change * NANO)
+def _answered(account: SharedAccount, told: Told, amount: int, done: "asyncio.Future[list[int]]") -> None:
+    if done.cancelled() or done.exception() is not None:  # the store is away: it is said, and told of, when it is back
+        account.told = account.told or told
+        account.untold += amount
+        return
+    _, spent, change, _ = done.result()
+    told(spent * NANO, change * NANO)
 
 
 def _up(pico: int) -> int:
