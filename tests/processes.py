@@ -71,7 +71,8 @@ class GatewayProcess:
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "config.yaml"
         server = {"host": "127.0.0.1", "port": self.port, "data_dir": str(folder), "drain_s": 5, **settings.get("server", {})}
-        everything = {"auth": {"admin_token": ADMIN}, **settings, "server": server}
+        audit = {"commit_timeout_s": 30, **settings.get("audit", {})}  # a machine that is busy with other tests is no fault of the trail
+        everything = {"auth": {"admin_token": ADMIN}, **settings, "server": server, "audit": audit}
         self.config.write_text(json.dumps(everything))
         self._environ = {"PATH": os.defpath, **environ_of(simulator.urls), **environ}
         self.process: subprocess.Popen[bytes] | None = None
@@ -94,6 +95,10 @@ class GatewayProcess:
                 assert self.process.poll() is None, (self.folder / "log").read_text()
             waiting.wait(0.02)
         raise AssertionError((self.folder / "log").read_text())
+
+    def log(self) -> str:
+        """What it has logged."""
+        return (self.folder / "log").read_text()
 
     def workers(self) -> list[int]:
         """The ids of its worker processes."""
@@ -144,8 +149,8 @@ class Door:
         self._turn = 0
         self.through: dict[int, int] = dict.fromkeys(self._ports, 0)
         """Connections that stand now, by port."""
-        self.unanswered: list[tuple[int, float, str]] = []
-        """Connections that ended without a byte of an answer: port, time, why."""
+        self.silent: dict[int, int] = dict.fromkeys(self._ports, 0)
+        """Those of them through which nothing was asked yet."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -159,9 +164,11 @@ class Door:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def leave(self, port: int) -> None:
-        """No new connections go there."""
+    async def leave(self, port: int) -> None:
+        """No new connections go there, and what was to be asked through those that stand was asked."""
         self._ports.remove(port)
+        while self.silent[port]:
+            await asyncio.sleep(0.01)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -169,36 +176,41 @@ class Door:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
+            first = await reader.read(65_536)
             self._turn += 1
-            first = self._turn % len(self._ports)
-            for port in self._ports[first:] + self._ports[:first]:
-                self.through[port] += 1
-                try:
-                    up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    self.through[port] -= 1
-                    continue
-                why, answered = "", [0]
-                try:
-                    await asyncio.gather(_pump(reader, up_writer), _pump(up_reader, writer, answered))
-                except OSError as failure:  # the caller sees it
-                    why = repr(failure)
-                finally:
-                    if not answered[0]:
-                        self.unanswered.append((port, asyncio.get_running_loop().time(), why))
-                    self.through[port] -= 1
-                    up_writer.transport.abort()
-                return
+            start = self._turn % len(self._ports)
+            for port in self._ports[start:] + self._ports[:start]:
+                if await self._pass(port, first, reader, writer):
+                    return
         finally:
             writer.close()
 
+    async def _pass(self, port: int, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Whether somebody is there; then all that is said has been passed on."""
+        self.through[port] += 1
+        self.silent[port] += 1
+        try:
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
+            up_writer.write(first)
+        except OSError:
+            self.through[port] -= 1
+            return False
+        finally:
+            self.silent[port] -= 1
+        try:
+            await asyncio.gather(_pump(reader, up_writer), _pump(up_reader, writer, answers=True))
+        except OSError:
+            pass  # the caller sees it
+        finally:
+            self.through[port] -= 1
+            up_writer.transport.abort()
+        return True
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passed: list[int] | None = None) -> None:
-    """From one to the other. `passed` counts the bytes of answers; after the last, the caller's connection is closed."""
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False) -> None:
+    """From one to the other. After the last of the answer the caller's connection is closed."""
     while data := await reader.read(65_536):
         writer.write(data)
         await writer.drain()
-        if passed is not None:
-            passed[0] += len(data)
-    if passed is not None:
+    if answers:
         writer.close()

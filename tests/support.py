@@ -91,7 +91,8 @@ def running_gateway(
     clock: Clock | None = None,
 ) -> Iterator[RunningGateway]:
     """A gateway with the five default providers at the simulator. `settings` are dotted paths and their values."""
-    quiet = {"log_level": "error", "metrics.enable_detailed_logging": False}
+    # A machine that is busy with other tests is no fault of the trail.
+    quiet = {"log_level": "error", "metrics.enable_detailed_logging": False, "audit.commit_timeout_s": 30}
     flags = {"host": "127.0.0.1", "port": 0, "data_dir": str(folder), **quiet, **UNHURRIED, **(settings or {})}
     loaded = load(None, {**environ_of(simulator.urls), **(environ or {})}, flags)
     app = App(loaded, None, clock)
@@ -100,7 +101,7 @@ def running_gateway(
     thread = threading.Thread(target=_run, args=(running,), daemon=True)
     thread.start()
     waiting = threading.Event()
-    for _ in range(2000):
+    for _ in range(6000):
         if running.started or not thread.is_alive():
             break
         waiting.wait(0.01)
@@ -109,7 +110,7 @@ def running_gateway(
         yield RunningGateway(app, running, running.servers[0].sockets[0].getsockname()[1])
     finally:
         running.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive(), "the gateway did not stop"
 
 

@@ -40,7 +40,7 @@ from llm_gateway.core.errors import InvalidRequest, LLMGatewayError
 from llm_gateway.core.exchange import Caller, Next
 from llm_gateway.core.ids import correlation_id
 from llm_gateway.core.routing import Target
-from llm_gateway.core.settings import ServerSettings, Settings
+from llm_gateway.core.settings import IntegrationSettings, ServerSettings, Settings
 from llm_gateway.core.spans import install, is_configured
 from llm_gateway.core.types import JsonObject
 from llm_gateway.counters.memory import MemoryCounters
@@ -54,6 +54,7 @@ from llm_gateway.identity.pepper import pepper
 from llm_gateway.identity.sealing import sealer
 from llm_gateway.identity.tiers import CallerTiers
 from llm_gateway.integrations.asking import Visit
+from llm_gateway.integrations.workflows.dbos_engine import DbosEngine, dbos_carries_out
 from llm_gateway.integrations.workflows.engine import WorkflowEngine
 from llm_gateway.integrations.workflows.runs import Commission
 from llm_gateway.ledger.alerts import LogNotifier
@@ -218,7 +219,7 @@ class App:
         book = Book(self._store, self.clock, metrics, instance, _board(settings, instance))
         shared = Shared(
             self.clock, self._transport, metrics, conversations, keys, counters, run, cache, responses, ledger, trail, book,
-            self._store, self._workflow_engine(run), tiers, self._begin_tracing(),
+            self._store, self._workflow_engine(run), tiers, seals, self._begin_tracing(),
         )  # fmt: skip
         self.gateway = Gateway(settings, shared)
         metrics.ended.append(CallLog(lambda: self.gateway.settings.metrics.enable_detailed_logging))
@@ -272,7 +273,13 @@ class App:
         def may_still_call(caller: Caller) -> bool:
             return self.gateway.may_still_call(caller)
 
-        return WorkflowEngine(self._store, self.clock, run, lambda: self.gateway.settings.integrations, call, may_still_call)
+        def bounds() -> IntegrationSettings:
+            return self.gateway.settings.integrations
+
+        settings = self._loaded.settings
+        if dbos_carries_out(settings.integrations, settings.storage):
+            return DbosEngine(self._store, self.clock, run, bounds, call, may_still_call, storage=settings.storage)
+        return WorkflowEngine(self._store, self.clock, run, bounds, call, may_still_call)
 
     def _say_who_is_let_in(self) -> None:
         authenticator, host = self.gateway.authenticator, self.server.host

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from llm_gateway import __version__
 from llm_gateway.audit import tables
 from llm_gateway.audit.chain import AuditKey, Chain, Head, TamperedRecord, make_checkpoint, named, resealed
+from llm_gateway.audit.content import MAX_CONTENT_CHARS, Answered, sealed
 from llm_gateway.audit.journal import Journal
 from llm_gateway.audit.keys import key_in
 from llm_gateway.audit.liveness import Liveness
@@ -43,6 +44,7 @@ from llm_gateway.core.errors import AuditUnavailable, ConfigurationError
 from llm_gateway.core.exchange import Caller, Exchange, Next, Reply
 from llm_gateway.core.ids import ulid
 from llm_gateway.core.routing import Attempt, Destination
+from llm_gateway.core.sealing import Sealer
 from llm_gateway.core.settings import AuditSettings
 from llm_gateway.core.types import Json, operation_name
 from llm_gateway.stores.sql import metadata
@@ -81,10 +83,11 @@ class _Eligible(msgspec.Struct, frozen=True):
 class _OpenCall:
     """What is known of a call between its rows."""
 
-    __slots__ = ("facts", "number", "origins")
+    __slots__ = ("answered", "facts", "number", "origins")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, keep_chars: int) -> None:
         self.number = number
+        self.answered = Answered(keep_chars)
         self.facts: msgspec.Raw | None = None
         self.origins: Mapping[str, str] = {}
 
@@ -97,7 +100,18 @@ class AuditLog:
     holds for sensitive content alone.
     """
 
-    def __init__(self, trail: "AuditTrail", settings: AuditSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        trail: "AuditTrail",
+        settings: AuditSettings,
+        clock: Clock,
+        sealer: Sealer | None = None,
+        is_sensitive: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """`sealer` seals what `audit.store_content` keeps; `is_sensitive` judges answers before that."""
+        self._sealer = sealer if settings.store_content else None
+        self._is_sensitive = is_sensitive
+        self._keep_chars = MAX_CONTENT_CHARS if self._sealer is not None else 0
         self._journal = trail.journal
         self._key = trail.key
         self._strict = settings.mode == "strict"
@@ -108,11 +122,11 @@ class AuditLog:
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
         if self._strict and not self._journal.writable:
             raise self._journal.turn_away()
-        self._open(exchange)
-        return await call_next(exchange)
+        answered = self._open(exchange).answered
+        return (await call_next(exchange)).through(answered)
 
     def _open(self, exchange: Exchange) -> _OpenCall:
-        call = self._calls[exchange] = _OpenCall(self._journal.next_call())
+        call = self._calls[exchange] = _OpenCall(self._journal.next_call(), self._keep_chars)
         exchange.at_end(partial(self._end, exchange))
         return call
 
@@ -203,8 +217,17 @@ class AuditLog:
             exchange.cache_state,
             round((self._clock.monotonic_s() - exchange.received_s) * 1000, 3),
             round(exchange.upstream_s * 1000, 3),
+            self._key.content_digest(said) if (said := call.answered.fingerprint) else "",
+            await asyncio.to_thread(self._content, exchange, call.answered, self._sealer) if self._sealer is not None else "",
         )  # fmt: skip
         self._journal.add(self._entry(exchange, call, _encode(detail).decode(), provider, outcome_of(exchange)))
+
+    def _content(self, exchange: Exchange, answered: Answered, sealer: Sealer) -> str:
+        """Question and answer, sealed; nothing where any of it is sensitive (what was redacted and put back included)."""
+        answer = answered.text
+        if answer is None or not is_harmless(exchange) or self._is_sensitive(answer):
+            return ""
+        return sealed(exchange.request, answer, exchange.correlation_id, sealer)
 
 
 def _made(attempt: Attempt, origins: Mapping[str, str]) -> Destined:

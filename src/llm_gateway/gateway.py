@@ -26,6 +26,7 @@ from llm_gateway.core.counters import Counters
 from llm_gateway.core.errors import ConfigurationError
 from llm_gateway.core.exchange import Caller, Next
 from llm_gateway.core.routing import Destination
+from llm_gateway.core.sealing import Sealer
 from llm_gateway.core.settings import ProviderSettings, Settings
 from llm_gateway.core.types import Json
 from llm_gateway.core.wire import Provider
@@ -90,6 +91,7 @@ class Shared:
     store: SqlStore
     workflows: WorkflowEngine
     tiers: CallerTiers
+    sealer: Sealer
     tracing: Stage | None = None
     """Makes the spans of calls; None: nothing is traced."""
 
@@ -158,9 +160,9 @@ class Gateway:
         self.unflagged = self_test(inspector)
         """Planted secrets that the detector missed; with any, only providers of the highest level are served."""
         admin = admin_token(settings.auth.admin_token.get_secret_value(), Path(settings.server.data_dir))
-        self.audit = audit = AuditLog(shared.trail, settings.audit, shared.clock)
         self.authenticator = Authenticator(settings.auth, admin, shared.keys, shared.clock)
         self.security_filter = SecurityFilter(security, (found.destination for found in usable), inspector, trusted=not self.unflagged)
+        self.audit = audit = AuditLog(shared.trail, settings.audit, shared.clock, shared.sealer, self.security_filter.is_sensitive)
         self.limiter = limiter = RateLimiter(settings, shared.counters, shared.run, shared.tiers.by_caller)
         self.keeper = keeper = BudgetKeeper(settings, shared.ledger, lambda: self.router, self._key_budget)
         self.outlook = Outlook(settings, shared.book, shared.clock)

@@ -1,7 +1,7 @@
 """Counts every call once, when it is over, whatever became of it.
 
 While a call runs, this costs an addition and an append. What the call was is read off its exchange a moment later, a few calls
-at a time, when nobody waits for it.
+at a time, when nobody waits for it; the sums are made when somebody wants them, or there is enough to add up.
 """
 
 import asyncio
@@ -31,6 +31,8 @@ LISTED_FOR_S: Final = 5.0
 MAX_ROWS: Final = 20_000
 """Records that wait for the database; beyond that the oldest are given up, and counted as lost."""
 MINUTE_S: Final = 60
+MOST_NOTED: Final = 256
+"""Calls that are added up at once."""
 
 Ended = Callable[[Exchange, float], None]
 """Told of each call that is over, and its duration in seconds, when nobody waits for it."""
@@ -65,6 +67,9 @@ class MetricsCollector:
         self._number = 0
         self._open_s = 0
         """No minute that began earlier takes anything more."""
+        self._tape = counting.Tape()
+        self._taped_s = 0.0
+        """The minute that the calls on the tape ended in, by its beginning (Unix seconds)."""
         self._pending: deque[tuple[Exchange, float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._lag_timer: asyncio.TimerHandle | None = None
@@ -96,38 +101,45 @@ class MetricsCollector:
             self._timer = asyncio.get_running_loop().call_later(FOLD_AFTER_S, self._fold_some)
 
     def _fold_some(self) -> None:
-        pending = self._pending
-        for _ in range(min(FOLD_AT_ONCE, len(pending))):
-            self._read_off(*pending.popleft())
-        self._timer = asyncio.get_running_loop().call_later(0, self._fold_some) if pending else None
+        self._read_off(FOLD_AT_ONCE)
+        self._timer = asyncio.get_running_loop().call_later(0, self._fold_some) if self._pending else None
 
     def fold_all(self) -> None:
-        """Read off every call that is over."""
-        pending = self._pending
-        while pending:
-            self._read_off(*pending.popleft())
+        """Read off every call that is over, and add them up."""
+        self._read_off(len(self._pending))
+        self._settle()
 
-    def _read_off(self, exchange: Exchange, ended_s: float) -> None:
-        try:
-            self._fold(exchange, ended_s)
-        except Exception:  # whatever is odd about one call, the others are counted
-            self.now.lost_rows += 1
-            _log.exception("a finished call could not be counted in full", correlation_id=exchange.correlation_id)
-
-    def _fold(self, exchange: Exchange, ended_s: float) -> None:
-        now_s, wall_s = self._clock.monotonic_s(), self._clock.wall_s()
+    def _read_off(self, most: int) -> None:
+        now_s, wall_s, pending = self._clock.monotonic_s(), self._clock.wall_s(), self._pending
         if now_s >= self._listed_until_s:
             self._listed = frozenset((target.provider, target.model) for target in self.listed())
             self._listed_until_s = now_s + LISTED_FOR_S
-        ended_wall_s = wall_s - (now_s - ended_s)
-        times = times_of(exchange, ended_s)
-        counting.add(self._minute(ended_wall_s), exchange, times, self._listed)
+        for _ in range(min(most, len(pending))):
+            exchange, ended_s = pending.popleft()
+            try:
+                self._fold(exchange, ended_s, wall_s - now_s)
+            except Exception:  # whatever is odd about one call, the others are counted
+                self.now.lost_rows += 1
+                _log.exception("a finished call could not be counted in full", correlation_id=exchange.correlation_id)
+        if self._tape.length >= MOST_NOTED:
+            self._settle()
+
+    def _fold(self, exchange: Exchange, ended_s: float, shift_s: float) -> None:
+        times, ended_wall_s = times_of(exchange, ended_s), ended_s + shift_s
+        if not self._taped_s <= ended_wall_s < self._taped_s + MINUTE_S:
+            self._settle()
+            self._taped_s = ended_wall_s // MINUTE_S * MINUTE_S
+        self._tape.note(exchange, times, self._listed)
         if self._recorder is not None:
             self._number += 1
             at_us = int((ended_wall_s - times.total_s) * 1_000_000)
             self._keep(self._recorder.row(exchange, times, (self.process, self._number), at_us))
         for tell in self.ended:
             tell(exchange, times.total_s)
+
+    def _settle(self) -> None:
+        if self._tape.length:
+            self._tape.settle(self._minute(self._taped_s))
 
     def _keep(self, row: Row) -> None:
         if len(self.rows) >= MAX_ROWS:

@@ -1,7 +1,8 @@
 """What an audit row says, and the one byte string that its MAC covers.
 
-A row says who called, what kinds of content were found, what was decided and what came of it. It never holds text of a
-request or an answer: content appears as a keyed digest, and messages of providers, which may quote a prompt, not at all.
+A row says who called, what kinds of content were found, what was decided and what came of it. It never holds readable text of a
+request or an answer: content appears as a keyed digest (and sealed, where the operator asks for it and nothing in it is sensitive),
+and messages of providers, which may quote a prompt, not at all.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -123,7 +124,10 @@ class IntentDetail(msgspec.Struct, frozen=True):
 
 
 class OutcomeDetail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What came of a call. `error` is a public error type, `status` the HTTP status that goes with it; cost None: unknown."""
+    """What came of a call. `error` is a public error type, `status` the HTTP status that goes with it; cost None: unknown.
+
+    `answer` is the keyed digest (hex) of what was answered; `content`, where the operator keeps it, the sealed question and answer.
+    """
 
     attempts: tuple[Destined, ...]
     call: msgspec.Raw
@@ -137,6 +141,8 @@ class OutcomeDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     cache: str = ""
     duration_ms: float = 0.0
     upstream_ms: float = 0.0
+    answer: str = ""
+    content: str = ""
 
 
 class RecoveredDetail(msgspec.Struct, frozen=True):

@@ -5,14 +5,15 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from llm_gateway.cli.outcome import plain
+from llm_gateway.cli.screen import Listing, Screen
 from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 
 app = typer.Typer()
-_out = Console()
-_notes = Console(stderr=True)
+_out = Screen()
+_notes = Screen(stderr=True)
 
 ProviderName = Annotated[str | None, typer.Option("--provider", "-p", help="Ask this provider (the security policy still rules).")]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Ask this model, or provider/model.")]
@@ -49,11 +50,11 @@ def ask(
             print_json(client.query(asked, **_given(fields)).raw)
             return
         for frame in client.stream(asked, **_given(fields)):
-            sys.stdout.write(frame.chunk)
+            sys.stdout.write(plain(frame.chunk) if sys.stdout.isatty() else frame.chunk)
             sys.stdout.flush()
             if frame.finished:
                 sys.stdout.write("\n")
-                _notes.print(_summary(frame.raw), style="dim", highlight=False)
+                _notes.print(_summary(frame.raw), style="dim")
 
 
 @app.command()
@@ -70,17 +71,17 @@ def chat(
     with Gateway(url, api_key).client() as client:
         while True:
             try:
-                prompt = _notes.input("[bold]you[/bold] ") if sys.stdin.isatty() else input()
+                prompt = _notes.input(Text("you ", "bold")) if sys.stdin.isatty() else input()
             except EOFError:
                 break
             if not prompt.strip():
                 continue
             result = client.chat(prompt, conversation, **_given(fields))
             conversation = result.conversation_id
-            _out.print(result.response, markup=False, highlight=False)
-            _notes.print(_summary(result.raw), style="dim", highlight=False)
+            _out.print(result.response)
+            _notes.print(_summary(result.raw), style="dim")
     if conversation:
-        _notes.print(f"go on with: llm-gateway chat --conversation {conversation}", style="dim", highlight=False)
+        _notes.print(f"go on with: llm-gateway chat --conversation {conversation}", style="dim")
 
 
 def _summary(answer: dict[str, Any]) -> str:
@@ -114,19 +115,17 @@ def route(
         return
     sensitivity = answer["sensitivity"]
     verdict = "sensitive" if sensitivity["sensitive"] else "not sensitive"
-    _out.print(f"{verdict} (score {sensitivity['score']:.2f})", markup=False, highlight=False)
+    _out.print(f"{verdict} (score {sensitivity['score']:.2f})")
     for finding in sensitivity["findings"]:
-        _out.print(f"  {finding['kind']} at {finding['place']}, confidence {finding['confidence']:.2f}", markup=False, highlight=False)
-    ranked = Table("rank", "provider", "model", "score", "cost", "why", title=answer["reason"])
+        _out.print(f"  {finding['kind']} at {finding['place']}, confidence {finding['confidence']:.2f}")
+    _out.print(answer["reason"])
+    ranked = Listing("rank", "provider", "model", "score", "cost", "why", wraps={"model", "why"}, figures={"rank", "score", "cost"})
     for number, candidate in enumerate(answer["ranked"], 1):
         cost = candidate["predicted_cost"]
         money = "unknown" if cost is None else f"${cost:.6f}"
-        ranked.add_row(
+        ranked.add(
             str(number), candidate["provider"], candidate["model"], f"{candidate['score']:.2f}", money, "; ".join(candidate["reasons"])
         )
     _out.print(ranked)
-    if answer["rejected"]:
-        rejected = Table("not", "because")
-        for rejection in answer["rejected"]:
-            rejected.add_row(rejection["provider"], rejection["reason"])
-        _out.print(rejected)
+    for rejection in answer["rejected"]:
+        _out.print(f"not {rejection['provider']}: {rejection['reason']}")

@@ -9,11 +9,11 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
 
 from llm_gateway.audit.chain import AuditKey
+from llm_gateway.audit.content import fingerprint_of
+from llm_gateway.audit.content import opened as opened_content
 from llm_gateway.audit.export import csv_header, csv_line
 from llm_gateway.audit.keys import KEY_FILE, read_key
 from llm_gateway.audit.offline import opened
@@ -21,9 +21,14 @@ from llm_gateway.audit.report import Report, month_filters, report
 from llm_gateway.audit.rows import Row
 from llm_gateway.audit.search import Filters, document, microseconds
 from llm_gateway.audit.verification import Verdict
-from llm_gateway.core.errors import ConfigurationError, InvalidRequest
+from llm_gateway.cli.outcome import CommandFailed
+from llm_gateway.cli.screen import Listing, Screen
+from llm_gateway.core.errors import ConfigurationError, InvalidRequest, NotFound
+from llm_gateway.core.sealing import CannotOpen
+from llm_gateway.identity.sealing import sealer
 
-_notes = Console(stderr=True)
+_out = Screen()
+_notes = Screen(stderr=True)
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 T = TypeVar("T")
 KEY_VARIABLE = "AUDIT_KEY"
@@ -72,12 +77,13 @@ def _checked(make: Callable[[], T]) -> T:
 
 
 def _tell(verdict: Verdict) -> None:
-    table = Table(Column("chain", no_wrap=True, min_width=26), "rows", "from", "to", "state", "open calls", "verdict")
+    figures = ("rows", "from", "to", "open calls")
+    chains = Listing("chain", "state", *figures, "verdict", wraps={"verdict"}, figures=figures)
     for chain in verdict.chains:
         said = "intact" if chain.problem is None else f"BROKEN: {chain.problem.what}"
         numbers = ("" if number is None else str(number) for number in (chain.rows, chain.first, chain.last))
-        table.add_row(chain.chain, *numbers, chain.state, str(chain.open_calls), said)
-    Console().print(table)
+        chains.add(chain.chain, chain.state, *numbers, str(chain.open_calls), said)
+    _out.print(chains)
     for problem in verdict.problems:
         _say(f"broken: {problem}")
     if verdict.partial:
@@ -86,7 +92,7 @@ def _tell(verdict: Verdict) -> None:
 
 
 def _say(line: str) -> None:
-    Console().print(line, markup=False, highlight=False, soft_wrap=True)
+    _out.print(line)
 
 
 @app.command("report")
@@ -114,15 +120,16 @@ def _print_report(sums: Report) -> None:
     _say(f"turned away while nothing could be written: {sums.turned_away}   rows lost: {sums.rows_lost}")
     if sums.unreadable:
         _say(f"unreadable rows: {sums.unreadable}: run `llm-gateway audit verify`")
-    providers = Table("provider", "levels", "attempts", "failed", "sensitive", "tokens", "cost USD", title="Providers")
+    figures = ("attempts", "failed", "sensitive", "tokens", "cost USD")
+    providers = Listing("provider", "levels", *figures, wraps={"provider", "levels"}, figures=figures, title="Providers")
     for name, each in sorted(sums.providers.items()):
         numbers = (str(number) for number in (each.attempts, each.failed, each.sensitive, each.tokens))
-        providers.add_row(name, ", ".join(sorted(each.levels)), *numbers, f"{each.cost_usd:f}")
-    Console().print(providers)
-    callers = Table("caller", "calls", title="Callers")
+        providers.add(name, ", ".join(sorted(each.levels)), *numbers, f"{each.cost_usd:f}")
+    _out.print(providers)
+    callers = Listing("caller", "calls", wraps={"caller"}, figures={"calls"}, title="Callers")
     for name, calls in sums.callers.most_common(20):
-        callers.add_row(name, str(calls))
-    Console().print(callers)
+        callers.add(name, str(calls))
+    _out.print(callers)
 
 
 def _counted(counts: "dict[str, int]") -> str:
@@ -174,10 +181,12 @@ def list_(
 
 
 def _print_rows(rows: list[Row]) -> None:
-    table = Table("time (UTC)", "kind", "caller", "provider", "sensitive", "outcome", "correlation id", "row")
+    listed = Listing(
+        "time (UTC)", "kind", "outcome", "sensitive", "caller", "provider", "correlation id", "row", wraps={"time (UTC)", "caller", "row"}
+    )
     for row in rows:
-        table.add_row(*_cells(document(row)))
-    Console().print(table)
+        listed.add(*_cells(document(row)))
+    _out.print(listed)
 
 
 def _cells(shown: dict[str, Any]) -> tuple[str, ...]:
@@ -185,6 +194,27 @@ def _cells(shown: dict[str, Any]) -> tuple[str, ...]:
         return ("", "damaged", "", "", "", "", "", f"{shown['chain']}/{shown['seq']}")
     at = datetime.fromtimestamp(shown["at"], UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
     return (
-        at, shown["kind"], shown["caller"], shown["provider"], "yes" if shown["sensitive"] else "", shown["outcome"],
+        at, shown["kind"], shown["outcome"], "yes" if shown["sensitive"] else "", shown["caller"], shown["provider"],
         shown["correlation_id"], f"{shown['chain']}/{shown['seq']}",
     )  # fmt: skip
+
+
+@app.command()
+def digest(file: File = DEFAULT_FILE, key_file: KeyFile = None) -> None:
+    """The digest that rows show of an answer, read from standard input byte for byte: `detail.answer` of its outcome."""
+    _say(_key(file, key_file).content_digest(fingerprint_of(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"))))
+
+
+@app.command()
+def content(correlation_id: str, file: File = DEFAULT_FILE) -> None:
+    """Question and answer of a call as JSON, where audit.store_content kept them; needs storage.key or STORAGE_ENCRYPTION_KEY."""
+    seals = sealer(os.environ.get("STORAGE_ENCRYPTION_KEY", "").strip(), file.parent, make=False)
+    with opened(file) as trail:
+        rows = trail.newest(_checked(lambda: Filters(kind="outcome", correlation_id=correlation_id)), 1)
+    if not rows:
+        raise CommandFailed(f"{file} has no outcome of a call {correlation_id}")
+    try:
+        said = opened_content(msgspec.json.decode(rows[0].detail).get("content", ""), correlation_id, seals)
+    except (NotFound, CannotOpen) as failure:
+        raise CommandFailed(failure.message) from None
+    sys.stdout.write(msgspec.json.format(said).decode() + "\n")

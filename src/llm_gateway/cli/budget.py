@@ -5,14 +5,14 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from llm_gateway.cli.screen import Listing, Screen
 from llm_gateway.cli.talking import DATA_FOLDER, DEFAULT_URL, AdminToken, AsJson, DataFolder, Url, admin, print_json
 
 app = typer.Typer(name="budget", help="Budgets of a running gateway: list, set, remove.", no_args_is_help=True)
-_out = Console()
-_BAR_CELLS = 10
+_out = Screen()
+_BAR_CELLS = 6
+_EMPTY = "no budgets: `llm-gateway budget set NAME --limit-usd 25` makes one"
 
 
 @app.command("list")
@@ -22,21 +22,22 @@ def listed(url: Url = DEFAULT_URL, admin_token: AdminToken = None, data_dir: Dat
     if as_json:
         print_json(found)
         return
-    table = Table("budget", "of", "period", "limit USD", "spent", "held", "left", "used", title=None if found["budgets"] else "No budgets")
+    figures = ("limit USD", "spent", "held", "left")
+    shown = Listing("budget", "used", *figures, "period", "of", wraps={"budget", "of"}, figures=figures, empty=_EMPTY)
     for budget in found["budgets"]:
         for share in budget["shares"]:
             whose = budget["scope"] if budget["scope"] == "global" else f"{budget['scope']} {share['subject']}"
             amounts = (share[name] for name in ("limit_usd", "spent_usd", "held_usd", "left_usd"))
-            table.add_row(budget["name"], whose, budget["period"], *amounts, bar(share["percent"]))
+            shown.add(budget["name"], bar(share["percent"]), *amounts, budget["period"], whose)
         if not budget["shares"]:
-            table.add_row(budget["name"], f"each {budget['scope']}", budget["period"], budget["limit_usd"], "", "", "", "")
-    _out.print(table)
+            shown.add(budget["name"], "", budget["limit_usd"], "", "", "", budget["period"], f"each {budget['scope']}")
+    _out.print(shown)
     for event in found["events"]:
-        _out.print(f"{event['kind']}: {event['budget']} ({event['subject']}), {event['percent'] or 0} %", markup=False, highlight=False)
+        _out.print(f"{event['kind']}: {event['budget']} ({event['subject']}), {event['percent'] or 0} %")
 
 
 def bar(percent: float) -> str:
-    """A share in characters, like `████░░░░░░  41 %`."""
+    """A share in characters, like `██░░░░  41 %`."""
     full = min(_BAR_CELLS, round(percent / 100 * _BAR_CELLS))
     return f"{'█' * full}{'░' * (_BAR_CELLS - full)} {percent:3.0f} %"
 
@@ -65,7 +66,7 @@ def put(
     if as_json:
         print_json(made)
         return
-    _out.print(f"{made['name']}: ${made['limit_usd']} a {made['period']}, {made['scope']} {made['subject']}", markup=False, highlight=False)
+    _out.print(f"{made['name']}: ${made['limit_usd']} a {made['period']}, {made['scope']} {made['subject']}")
 
 
 @app.command("remove")
@@ -82,4 +83,4 @@ def remove(
     if as_json:
         print_json({"removed": name})
         return
-    _out.print(f"{name} is removed", markup=False, highlight=False)
+    _out.print(f"{name} is removed")

@@ -4,13 +4,12 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from llm_gateway.cli.screen import Listing, Screen
 from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 
 app = typer.Typer(name="cache", help="The response cache of a running gateway.", no_args_is_help=True)
-_out = Console()
+_out = Screen()
 
 
 @app.command()
@@ -29,15 +28,17 @@ def status(url: Url = DEFAULT_URL, api_key: Key = None, as_json: AsJson = False)
         highlight=False,
     )
     if found["by_caller"]:
-        callers = Table("caller", "entries", "KB", "hits", "misses", "saved tokens", "saved cost")
+        figures = ("entries", "KB", "hits", "misses", "saved tokens", "saved cost")
+        callers = Listing("caller", *figures, wraps={"caller"}, figures=figures)
         for name, row in found["by_caller"].items():
             counts = (row["entries"], f"{row['bytes'] / 1000:.1f}", row["hits"], row["misses"], row["saved_tokens"])
-            callers.add_row(name, *map(str, counts), f"${row['saved_cost']:.6f}")
+            callers.add(name, *map(str, counts), f"${row['saved_cost']:.6f}")
         _out.print(callers)
     if found["by_model"]:
-        models = Table("model", "hits", "saved tokens", "saved cost")
+        saved = ("hits", "saved tokens", "saved cost")
+        models = Listing("model", *saved, wraps={"model"}, figures=saved)
         for name, row in found["by_model"].items():
-            models.add_row(name, str(row["hits"]), str(row["saved_tokens"]), f"${row['saved_cost']:.6f}")
+            models.add(name, str(row["hits"]), str(row["saved_tokens"]), f"${row['saved_cost']:.6f}")
         _out.print(models)
 
 
@@ -56,4 +57,4 @@ def clear(
     if as_json:
         print_json(done)
         return
-    _out.print(f"{done['entries_cleared']} entries cleared", markup=False, highlight=False)
+    _out.print(f"{done['entries_cleared']} entries cleared")

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from llm_gateway.cli.outcome import CommandFailed, Exit
+from llm_gateway.cli.screen import Listing, Screen
 from llm_gateway.cli.serve import Config
 from llm_gateway.cli.talking import AsJson, print_json
 from llm_gateway.configuration import Loaded, Row, explain, load
@@ -21,7 +20,7 @@ from llm_gateway.gateway import upstream
 app = typer.Typer(
     name="config", help="The configuration: what is in force, what a setting means, whether a file is right.", no_args_is_help=True
 )
-_out = Console()
+_out = Screen()
 _MOST_HINTS: Final = 3
 
 
@@ -46,20 +45,21 @@ def _show(loaded: Loaded, *, changed: bool, as_json: bool) -> None:
     if as_json:
         print_json({"settings": {row.path: {"value": row.value, "origin": row.origin} for row in rows}, "warnings": loaded.warnings})
         return
-    table = Table("setting", "value", "from", title="Settings that differ from the defaults" if changed else "Configuration in force")
+    title = "Settings that differ from the defaults" if changed else "Configuration in force"
+    shown = Listing("setting", "value", "from", wraps={"setting", "value", "from"}, title=title)
     for row in rows:
-        table.add_row(row.path, str(row.value), row.origin)
-    _out.print(table)
+        shown.add(row.path, str(row.value), row.origin)
+    _out.print(shown)
     for name, settings in loaded.settings.providers.items():
         found = upstream(name, settings)
         state = f"configured, {found.destination.security_level} security" if found.provider else f"unconfigured: {found.missing}"
-        _out.print(f"provider {name}: {state}", markup=False, highlight=False)
+        _out.print(f"provider {name}: {state}")
     _print_warnings(loaded)
 
 
 def _print_warnings(loaded: Loaded) -> None:
     for warning in loaded.warnings:
-        _out.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+        _out.print(f"warning: {warning}", style="yellow")
 
 
 @app.command("explain")
@@ -80,10 +80,10 @@ def explained(
         return
     for row in found:
         meaning = _meaning(row)
-        _out.print(row.path, style="bold", markup=False, highlight=False)
+        _out.print(row.path, style="bold")
         for name, text in (("in force", row.value), ("from", row.origin), ("takes", meaning["takes"]), ("meaning", meaning["meaning"])):
             if text:
-                _out.print(f"  {name:<9} {text}", markup=False, highlight=False)
+                _out.print(f"  {name:<9} {text}")
 
 
 def _meaning(row: Row) -> dict[str, str]:

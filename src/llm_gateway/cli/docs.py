@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from llm_gateway.cli.outcome import CommandFailed, Exit
+from llm_gateway.cli.screen import Listing, Screen
 from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 from llm_gateway_client import AuthenticationFailed, GatewayClient, GatewayUnavailable, RateLimited, RequestRefused, UploadedDocument
 
 app = typer.Typer(name="docs", help="Documents of a running gateway: add files, search them.", no_args_is_help=True)
-_out = Console()
-_notes = Console(stderr=True)
+_out = Screen()
+_notes = Screen(stderr=True)
 READ: Final = frozenset({".txt", ".text", ".md", ".markdown", ".rst", ".html", ".htm", ".xhtml", ".pdf", ".docx", ".log"})
 """Endings that a folder is searched for; a file that is named is sent whatever its ending."""
 _MOST_ID_CHARACTERS: Final = 128
@@ -117,13 +116,14 @@ def _upload(client: GatewayClient, path: Path, about: dict[str, Any], user: str 
 
 def _report(kept: list[UploadedDocument], failed: list[tuple[Path, str]]) -> None:
     if kept:
-        table = Table("doc id", "title", "format", "characters", "pieces", "sensitive")
+        figures = ("characters", "pieces")
+        added = Listing("doc id", "title", "format", *figures, "sensitive", wraps={"doc id", "title"}, figures=figures)
         for document in kept:
             counts = (f"{document.characters:,}", str(document.chunks), "yes" if document.sensitive else "")
-            table.add_row(document.doc_id, document.title, document.format, *counts)
-        _out.print(table)
+            added.add(document.doc_id, document.title, document.format, *counts)
+        _out.print(added)
     for path, problem in failed:
-        _notes.print(f"{path}: {problem}", style="red", markup=False, highlight=False)
+        _notes.print(f"{path}: {problem}", style="red")
 
 
 @app.command()
@@ -147,5 +147,5 @@ def search(
         return
     for hit in hits:
         mark = "  sensitive" if hit.get("sensitive") else ""
-        _out.print(f"{hit.get('title') or hit['doc_id']}  [{hit['doc_id']}]{mark}", style="bold", markup=False, highlight=False)
-        _out.print(f"  {hit.get('snippet', '')}", markup=False, highlight=False)
+        _out.print(f"{hit.get('title') or hit['doc_id']}  [{hit['doc_id']}]{mark}", style="bold")
+        _out.print(f"  {hit.get('snippet', '')}")

@@ -9,17 +9,17 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from llm_gateway.cli.screen import Listing, Screen
 from llm_gateway.cli.talking import DATA_FOLDER, DEFAULT_URL, AdminToken, AsJson, DataFolder, Url, admin, print_json
 from llm_gateway.identity.keys import fingerprint, new_key
 
 app = typer.Typer(name="keys", help="Make, list and revoke API keys.", no_args_is_help=True)
 
-_out = Console()
-_notes = Console(stderr=True)
+_out = Screen()
+_notes = Screen(stderr=True)
 _PAGE: Final = 1000
+_HEADINGS: Final = ("id", "status", "name", "begins", "owner", "tier", "may use", "budget", "last used")
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"(\d+)([smhdw])")
 
@@ -69,7 +69,7 @@ def create(
         return
     sys.stdout.write(made["key"] + "\n")
     note = f"{made['id']} of {made['owner']}, {_until(made['expires'])}. Keep it now: it cannot be shown again."
-    _notes.print(note, style="dim", markup=False, highlight=False)
+    _notes.print(note, style="dim")
 
 
 @app.command("list")
@@ -92,15 +92,16 @@ def listed(
     if as_json:
         print_json({"keys": found})
         return
-    table = Table("id", "name", "begins", "owner", "tier", "may use", "budget", "status", "last used")
+    shown = Listing(*_HEADINGS, wraps={"name", "owner", "may use", "budget"}, empty="no keys: `llm-gateway keys create NAME` makes one")
     for key in found:
         names = [*(key["allowed_providers"] or ()), *(key["allowed_models"] or ())]
         budget = key["budget"]
         money = f"${budget['amount_usd']} a {budget['period']}" if budget else ""
-        status = _until(key["expires"]) if key["status"] == "active" else key["status"]
-        row = (key["id"], key["name"], key["hint"], key["owner"], key["tier"], ", ".join(names) or "all", money, status)
-        table.add_row(*row, _time(key["last_used"]) if key["last_used"] else "never")
-    _out.print(table)
+        ends = f" to {_day(key['expires'])}" if key["expires"] is not None else ""
+        status = f"active{ends}" if key["status"] == "active" else key["status"]
+        row = (key["id"], status, key["name"], key["hint"], key["owner"], key["tier"], ", ".join(names) or "all", money)
+        shown.add(*row, _day(key["last_used"]) if key["last_used"] else "never")
+    _out.print(shown)
 
 
 @app.command()
@@ -117,19 +118,26 @@ def revoke(
     if as_json:
         print_json(key)
         return
-    _notes.print(f"{key['id']} ({key['name']} of {key['owner']}) is revoked.", style="dim", markup=False, highlight=False)
+    _notes.print(f"{key['id']} ({key['name']} of {key['owner']}) is revoked.", style="dim")
 
 
 @app.command()
-def new() -> None:
+def new(as_json: AsJson = False) -> None:
     """Make a key for a configuration file, without a gateway: the key, and the SHA-256 that may stand in the file instead."""
     key = new_key(urandom)
+    if as_json:
+        print_json({"key": key, "key_sha256": fingerprint(key).hex()})
+        return
     sys.stdout.write(key + "\n")
-    _notes.print(f"auth.keys.<name>.key_sha256: {fingerprint(key).hex()}", style="dim", markup=False, highlight=False)
+    _notes.print(f"auth.keys.<name>.key_sha256: {fingerprint(key).hex()}", style="dim")
 
 
 def _until(expires_s: float | None) -> str:
     return "no end" if expires_s is None else f"until {_time(expires_s)}"
+
+
+def _day(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d")
 
 
 def _time(unix_s: float) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from llm_gateway.cli.serve import Config
 from llm_gateway.configuration import load
+from llm_gateway.integrations.workflows.dbos_engine import dbos_carries_out
 from llm_gateway.stores.schema import statements, version
 from llm_gateway.stores.sql import SqlStore
 
@@ -27,12 +29,16 @@ def migrate(
     if sql:
         sys.stdout.write(statements("postgresql" if url.startswith("postgres") else "sqlite"))
         return
+    dbos = dbos_carries_out(settings.integrations, settings.storage)
     store = SqlStore(url, migrate=True) if url else SqlStore.sqlite(Path(settings.server.data_dir) / "gateway.sqlite3")
     try:
         found = asyncio.run(_version(store))
     finally:
         store.close()
     sys.stdout.write(f"the database has schema {found}, the newest that this gateway knows\n")
+    if dbos:
+        import_module("llm_gateway.integrations.workflows.dbos_process").make_tables(url)
+        sys.stdout.write("DBOS's tables, which workflows run on, are up to date\n")
 
 
 async def _version(store: SqlStore) -> str | None:

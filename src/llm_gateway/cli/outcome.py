@@ -1,6 +1,16 @@
 """How a command ends: the exit codes, and the one exception that carries one."""
 
+import re
 from enum import IntEnum
+from typing import Final
+
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What moves a cursor, sets a terminal or turns the direction of text: all controls but tab and line feed."""
+
+
+def plain(text: str) -> str:
+    """A text without what would steer a terminal. Names, answers and errors come from callers and providers."""
+    return _CONTROLS.sub("", text)
 
 
 class Exit(IntEnum):
@@ -23,5 +33,5 @@ class CommandFailed(Exception):
 
     def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = plain(message)
         self.code = code

@@ -3,16 +3,12 @@
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from llm_gateway.cli.screen import Listing, Screen, mark, reasons
 from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 
 app = typer.Typer()
-_out = Console()
-MARKS = {"available": "[green]●[/] available", "degraded": "[yellow]◐[/] degraded", "unavailable": "[red]○[/] unavailable"}
-"""How a state is shown: the shape says what the colour does."""
+_out = Screen()
 
 
 @app.command()
@@ -30,22 +26,30 @@ def providers(
     if as_json:
         print_json(found)
         return
-    table = Table("provider", "state", "level", "model", "latency", "errors", "in flight", "USD/1M out", "why not")
+    shown = Listing(
+        "provider",
+        "state",
+        "level",
+        "model",
+        "latency",
+        "errors",
+        "USD/1M out",
+        wraps={"model"},
+        figures={"latency", "errors", "USD/1M out"},
+    )
     for each in found["providers"]:
         live = each.get("live") or {}
         price = each["cost_per_token"]
-        table.add_row(
-            Text(each["name"]),
-            MARKS.get(each["status"], f"[dim]–[/] {each['status']}"),
+        shown.add(
+            each["name"],
+            mark(each["status"]),
             each["security_level"],
-            Text(each["model"] or ""),
+            each["model"] or "",
             _seconds(live.get("total_s") or live.get("first_chunk_s")),
             f"{live['error_rate']:.0%}" if live else "",
-            str(live["in_flight"]) if live else "",
             "unknown" if price is None else f"{price * 1e6:.2f}",
-            Text(each["reason"]),
         )
-    _out.print(table)
+    _out.print(shown, *reasons(found["providers"], "name", "reason"), sep="\n")
     if models:
         _print_models(found["models"])
 
@@ -55,9 +59,10 @@ def _seconds(value: float | None) -> str:
 
 
 def _print_models(models: list[dict[str, Any]]) -> None:
-    table = Table("model", "context", "USD/1M in", "USD/1M out")
+    figures = ("context", "USD/1M in", "USD/1M out")
+    shown = Listing("model", *figures, wraps={"model"}, figures=figures)
     for each in models:
         prices = (each["input_usd_per_million_tokens"], each["output_usd_per_million_tokens"])
         money = ("unknown" if price is None else f"{price:.2f}" for price in prices)
-        table.add_row(Text(each["id"]), str(each["context_window"] or "unknown"), *money)
-    _out.print(table)
+        shown.add(each["id"], str(each["context_window"] or "unknown"), *money)
+    _out.print(shown)

@@ -9,13 +9,12 @@ from typing import Annotated, Final
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 from sqlalchemy import Connection
 
 from llm_gateway.app import open_store
 from llm_gateway.cli.outcome import CommandFailed
+from llm_gateway.cli.screen import Listing, Screen
 from llm_gateway.configuration import load
 from llm_gateway.configuration.yaml_file import parse
 from llm_gateway.core.errors import ConfigurationError, InvalidRequest
@@ -26,8 +25,9 @@ from llm_gateway.replay.deciding import Policy
 from llm_gateway.replay.report import Replay, Shown, models_of, replay
 
 app = typer.Typer()
-_out = Console()
-_notes = Console(stderr=True)
+_out = Screen()
+_notes = Screen(stderr=True)
+_MOVES: Final = ("first choice", "would be", "requests")
 MOST_REQUESTS: Final = 200_000
 """Requests that are replayed; of more, the newest."""
 
@@ -105,14 +105,15 @@ def _print(result: Replay) -> None:
         _say(f"  {count} not decided again: {why}")
     for kind, count in result.refused.items():
         _say(f"  {count} would be refused: {kind}")
-    table = Table("", "requests", "cost USD", "mean s", "p50 s", "p95 s", "where", title="Answered requests")
+    figures = ("requests", "cost USD", "mean s", "p50 s", "p95 s")
+    answered = Listing("", *figures, "where", wraps={"where"}, figures=figures, title="Answered requests")
     for name, shown in (("as it was", result.answered), ("under the policy", result.would_be)):
-        table.add_row(name, *_cells(shown))
-    _out.print(table)
+        answered.add(name, *_cells(shown))
+    _out.print(answered)
     if result.moves:
-        moves = Table("first choice", "would be", "requests", title="What moves")
+        moves = Listing(*_MOVES, wraps=_MOVES[:2], figures=_MOVES[2:], title="What moves")
         for move in result.moves:
-            moves.add_row(move.was or "(refused)", move.would_be or "(refused)", str(move.requests))
+            moves.add(move.was or "(refused)", move.would_be or "(refused)", str(move.requests))
         _out.print(moves)
     for why, count in result.why.items():
         _say(f"  {count} x {why}")
@@ -136,4 +137,4 @@ def _cells(shown: Shown) -> tuple[str, ...]:
 
 
 def _say(line: str) -> None:
-    _out.print(line, markup=False, highlight=False, soft_wrap=True)
+    _out.print(line)

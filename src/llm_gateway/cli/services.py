@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from llm_gateway.cli.outcome import CommandFailed, Exit
+from llm_gateway.cli.screen import Listing, Screen, mark, reasons
 from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 
 app = typer.Typer()
-_out = Console()
+_out = Screen()
 User = Annotated[str | None, typer.Option("--user", "-u", help="Whose workflows and runs they are, where no keys are used.")]
-MARKS = {"healthy": "[green]●[/] healthy", "degraded": "[yellow]◐[/] degraded", "unhealthy": "[red]○[/] unhealthy"}
 
 
 @app.command()
@@ -25,14 +23,11 @@ def services(url: Url = DEFAULT_URL, api_key: Key = None, as_json: AsJson = Fals
     if as_json:
         print_json(found)
     else:
-        table = Table("service", "state", "mode", "level", "latency", "at", "last error")
+        shown = Listing("service", "state", "mode", "level", "latency", "at", wraps={"at"}, figures={"latency"})
         for each in found["services"].values():
             latency = "" if each["latency_ms"] is None else f"{each['latency_ms']:.1f} ms"
-            state = MARKS.get(each["status"], each["status"])
-            table.add_row(
-                each["service"], state, each["mode"], each["security_level"], latency, each["url"] or "", each["last_error"] or ""
-            )
-        _out.print(table)
+            shown.add(each["service"], mark(each["status"]), each["mode"], each["security_level"], latency, each["url"] or "")
+        _out.print(shown, *reasons(found["services"].values(), "service", "last_error"), sep="\n")
     if found["healthy"] < found["total"]:
         raise CommandFailed(f"{found['total'] - found['healthy']} of {found['total']} services are not healthy")
 
@@ -54,13 +49,13 @@ def list_workflows(user: User = None, url: Url = DEFAULT_URL, api_key: Key = Non
     if as_json:
         print_json(found)
         return
-    table = Table("workflow", "steps", "what for")
+    known = Listing("workflow", "steps", "what for", wraps={"what for"}, figures={"steps"})
     for each in found["workflows"]:
-        table.add_row(each["name"], str(len(each["steps"])), each["description"])
-    _out.print(table)
-    runs = Table("run", "workflow", "status", "took", "error")
+        known.add(each["name"], str(len(each["steps"])), each["description"])
+    _out.print(known)
+    runs = Listing("run", "status", "workflow", "took", "error", wraps={"workflow", "error"}, figures={"took"})
     for run in found["runs"]:
-        runs.add_row(run["run_id"], run["name"], run["status"], f"{run['took']:.2f} s", run["error"])
+        runs.add(run["run_id"], run["status"], run["name"], f"{run['took']:.2f} s", run["error"])
     if found["runs"]:
         _out.print(runs)
 
@@ -128,9 +123,9 @@ def _show(record: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(record)
         return
-    _out.print(f"{record['run_id']}  {record['name']}: {record['status']} after {record['took']:.2f} s", highlight=False)
-    table = Table("step", "operation", "status", "method", "took", "error")
+    _out.print(f"{record['run_id']}  {record['name']}: {record['status']} after {record['took']:.2f} s")
+    steps = Listing("step", "status", "operation", "method", "took", "error", wraps={"operation", "error"}, figures={"took"})
     for step in record["steps"]:
         name = f"{step['service']}.{step['operation']}"
-        table.add_row(step["id"], name, step["status"], step["method"], f"{step['took']:.3f} s", step["error"])
-    _out.print(table)
+        steps.add(step["id"], step["status"], name, step["method"], f"{step['took']:.3f} s", step["error"])
+    _out.print(steps)

@@ -1,6 +1,7 @@
 """What the commands that ask a running gateway have in common: options, the connection, and what its errors mean."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ DataFolder = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the raw JSON.")]
 DATA_FOLDER = Path("data")
+_CONTROLS = re.compile(r"[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What JSON would leave as it is, and a terminal would obey. They stand in strings alone."""
 
 __all__ = ["DATA_FOLDER", "DEFAULT_URL", "AdminToken", "AsJson", "DataFolder", "Gateway", "Key", "Url", "admin", "print_json", "token_of"]
 
@@ -89,5 +92,6 @@ def token_of(given: str | None, data_dir: Path) -> str:
 
 
 def print_json(document: object) -> None:
-    """A document as JSON, indented, on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    """A document as JSON, indented, on standard output; what would steer a terminal is escaped."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    sys.stdout.write(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")

@@ -4,18 +4,16 @@ import time
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-from llm_gateway.cli.providers import MARKS
+from llm_gateway.cli.screen import Listing, Screen, mark, reasons
 from llm_gateway.cli.talking import DEFAULT_URL, Gateway, Key, Url, print_json
 from llm_gateway_client import GatewayClient, GatewayError
 
 app = typer.Typer()
-_out = Console()
+_out = Screen()
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _KEPT: Final = 60
 """Samples that the curve shows."""
@@ -100,6 +98,8 @@ def top(
                 history = [*history, fast.requests][-_KEPT:]
                 live.update(screen_of(now, fast, history, url), refresh=True)
                 before, looks = now, looks + 1
+        if not _out.is_terminal:
+            _out.line()
 
 
 def screen_of(sample: Sample, fast: Rates, history: list[float], url: str) -> Group:
@@ -109,51 +109,46 @@ def screen_of(sample: Sample, fast: Rates, history: list[float], url: str) -> Gr
         ("LLM Gateway ", "bold"), (f"{url}   ", "dim"),
         f"{metrics['requests_in_flight']} in flight   up {metrics['uptime_percentage']:.2f} %",
     )  # fmt: skip
-    figures = Table.grid(padding=(0, 3))
-    figures.add_row("requests", "tokens", "cost", "mean time", "cache hits", "errors", style="dim")
-    figures.add_row(
-        f"{fast.requests:.1f}/s  ({metrics['total_requests']:,})",
-        f"{fast.tokens:.0f}/s  ({metrics['total_tokens_used']:,})",
-        f"${fast.usd * 3600:.2f}/h  (${metrics['total_cost']:.4f})",
-        f"{metrics['average_response_time']:.3f} s",
-        f"{metrics['cache_hit_rate']:.1%}",
-        f"{metrics['error_rate']:.2f} %",
+    totals = Listing("requests", "tokens", "cost", title="since start, and now")
+    totals.add(
+        f"{metrics['total_requests']:,}  ({fast.requests:.1f}/s)",
+        f"{metrics['total_tokens_used']:,}  ({fast.tokens:.0f}/s)",
+        f"${metrics['total_cost']:.4f}  (${fast.usd * 3600:.2f}/h)",
     )
-    parts: list[Any] = [line, Panel(figures, title="since start, and now", title_align="left")]
+    figures = Listing("mean time", "cache hits", "errors")
+    figures.add(f"{metrics['average_response_time']:.3f} s", f"{metrics['cache_hit_rate']:.1%}", f"{metrics['error_rate']:.2f} %")
+    parts: list[Any] = [line, totals, figures]
     if history:
         parts.append(Text(f"requests/s  {curve(history)}  most {max(history):.1f}", no_wrap=True))
-    parts.append(_providers(sample))
+    parts += [_providers(sample), *reasons(sample.providers, "name", "reason")]
     if sample.requests:
         parts.append(_requests(sample.requests))
     return Group(*parts)
 
 
-def _providers(sample: Sample) -> Table:
-    table = Table("provider", "state", "model", "requests", "in flight", "latency", "errors", "why not", expand=True)
+def _providers(sample: Sample) -> Listing:
+    figures = ("requests", "in flight", "latency", "errors")
+    shown = Listing("provider", "state", *figures, "model", wraps={"model"}, figures=figures)
     for each in sample.providers:
         live = each.get("live") or {}
         latency = live.get("total_s") or live.get("first_chunk_s")
-        table.add_row(
-            Text(each["name"]),
-            MARKS.get(each["status"], f"[dim]–[/] {each['status']}"),
-            Text(each["model"] or ""),
+        shown.add(
+            each["name"],
+            mark(each["status"]),
             f"{sample.metrics['requests_by_provider'].get(each['name'], 0):,}",
             str(live.get("in_flight", "")),
             "" if latency is None else f"{latency:.2f} s",
             f"{live['error_rate']:.0%}" if live else "",
-            Text(each["reason"]),
+            each["model"] or "",
         )
-    return table
+    return shown
 
 
-def _requests(requests: list[dict[str, Any]]) -> Table:
-    table = Table("newest requests", "caller", "provider", "model", "outcome", expand=True)
-    for heading in ("seconds", "USD"):
-        table.add_column(heading, justify="right")
+def _requests(requests: list[dict[str, Any]]) -> Listing:
+    figures = ("seconds", "USD")
+    shown = Listing("newest requests", "caller", "provider", "outcome", *figures, wraps={"caller"}, figures=figures)
     for each in requests:
-        cost = each["cost_usd"]
-        # Texts, not strings: names that callers choose are no markup.
-        names = [Text(str(each[name])) for name in ("correlation_id", "caller", "provider", "model")]
-        money = "unknown" if cost is None else f"{cost:.6f}"
-        table.add_row(*names, Text(each["error_type"] or "ok"), f"{each['duration_s']:.2f}", money)
-    return table
+        money = "unknown" if each["cost_usd"] is None else f"{each['cost_usd']:.6f}"
+        names = (each["correlation_id"], each["caller"], each["provider"], each["error_type"] or "ok")
+        shown.add(*names, f"{each['duration_s']:.2f}", money)
+    return shown

@@ -5,15 +5,14 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
+from llm_gateway.cli.screen import Listing, Screen
 from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 
 app = typer.Typer()
-_out = Console()
+_out = Screen()
 
 
 @app.command()
@@ -35,29 +34,32 @@ def trace(
 def tree_of(record: dict[str, Any]) -> Tree:
     """A record as a tree, decision by decision."""
     at = datetime.fromtimestamp(record["at"], UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    tree = Tree(f"[bold]{escape(record['correlation_id'])}[/]  {at}")
+    tree = Tree(Text.assemble((record["correlation_id"], "bold"), f"  {at}"))
     asked = "/".join(filter(None, (record["asked"]["provider"], record["asked"]["model"]))) or "anything"
     streamed = ", streamed" if record["streamed"] else ""
-    tree.add(escape(f"asked by {record['caller']} through {record['ingress']} ({record['operation']}{streamed}) of {asked}"))
-    tree.add(escape(_judged(record)))
+    tree.add(f"asked by {record['caller']} through {record['ingress']} ({record['operation']}{streamed}) of {asked}")
+    tree.add(_judged(record))
     if record["cache"]:
-        tree.add(f"cache: {escape(record['cache'])}")
+        tree.add(f"cache: {record['cache']}")
     if record["route"]:
         _add_route(tree, record["route"])
     for number, attempt in enumerate(record["attempts"], 1):
-        mark = "[green]✓[/]" if attempt["outcome"] == "ok" else "[red]✗[/]"
-        who = escape(f"{attempt['provider']}/{attempt['model']} ({attempt['level']})")
-        cost = _usd(attempt["cost_usd"])
-        tree.add(
-            f"{mark} attempt {number} after {attempt['after_s']:.3f} s: {who}: {escape(attempt['outcome'])}, "
-            f"{attempt['duration_s']:.3f} s, {attempt['input_tokens']} in, {attempt['output_tokens']} out, {cost}"
+        said = (
+            f"attempt {number} after {attempt['after_s']:.3f} s: {attempt['provider']}/{attempt['model']} ({attempt['level']}): "
+            f"{attempt['outcome']}, {attempt['duration_s']:.3f} s, {attempt['input_tokens']} in, {attempt['output_tokens']} out, "
+            f"{_usd(attempt['cost_usd'])}"
         )
-    end = "[green]✓[/] answered" if not record["error_type"] else f"[red]✗[/] {escape(record['error_type'])}"
-    tree.add(
-        f"{end} after {record['duration_s']:.3f} s (HTTP {record['status']}), own time {record['overhead_s']:.3f} s, "
-        f"{_usd(record['cost_usd'])}"
+        tree.add(_marked(said, is_good=attempt["outcome"] == "ok"))
+    said = (
+        f"{record['error_type'] or 'answered'} after {record['duration_s']:.3f} s (HTTP {record['status']}), "
+        f"own time {record['overhead_s']:.3f} s, {_usd(record['cost_usd'])}"
     )
+    tree.add(_marked(said, is_good=not record["error_type"]))
     return tree
+
+
+def _marked(said: str, *, is_good: bool) -> Text:
+    return Text.assemble(("✓", "green") if is_good else ("✗", "red"), f" {said}")
 
 
 def _judged(record: dict[str, Any]) -> str:
@@ -71,15 +73,14 @@ def _judged(record: dict[str, Any]) -> str:
 
 
 def _add_route(tree: Tree, route: dict[str, Any]) -> None:
-    branch = tree.add(escape(f"route by {route['strategy']}: {route['reason']}"))
-    ranked = Table("rank", "provider", "model", "score", "why")
+    branch = tree.add(f"route by {route['strategy']}: {route['reason']}")
+    ranked = Listing("rank", "provider", "model", "score", "why", wraps={"model", "why"}, figures={"rank", "score"})
     for number, each in enumerate(route["ranked"], 1):
-        row = (str(number), each["provider"], each["model"], f"{each['score']:.3f}", "; ".join(each["reasons"]))
-        ranked.add_row(*map(escape, row))
+        ranked.add(str(number), each["provider"], each["model"], f"{each['score']:.3f}", "; ".join(each["reasons"]))
     if route["ranked"]:
         branch.add(ranked)
     for each in route["rejected"]:
-        branch.add(escape(f"not {each['provider']}: {each['reason']}"))
+        branch.add(f"not {each['provider']}: {each['reason']}")
 
 
 def _usd(amount: float | None) -> str:

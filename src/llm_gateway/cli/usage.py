@@ -4,13 +4,12 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from llm_gateway.cli.screen import Listing, Screen
 from llm_gateway.cli.talking import DEFAULT_URL, AsJson, Gateway, Key, Url, print_json
 
 app = typer.Typer()
-_out = Console()
+_out = Screen()
 By = Literal["provider", "model", "caller", "key", "day"]
 _NAMES: dict[str, tuple[str, ...]] = {
     "provider": ("provider",),
@@ -19,6 +18,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "key": ("key_id",),
     "day": ("day",),
 }
+_FIGURES = ("attempts", "input", "output", "USD")
 
 
 @app.command()
@@ -38,15 +38,14 @@ def usage(
         return
     names = _NAMES[by]
     whose = "everybody" if document["whose"] == "*" else document["whose"]
-    table = Table(*(name.replace("_", " ") for name in names), title=f"Usage of {whose} since {since} ago", show_footer=True)
-    table.columns[0].footer = "total"
-    for heading, name in (("attempts", "attempts"), ("input", "input_tokens"), ("output", "output_tokens"), ("USD", "cost_usd")):
-        table.add_column(heading, justify="right", footer=str(document["total"][name]))
+    headings = [name.replace("_", " ") for name in names]
+    shown = Listing(*headings, *_FIGURES, wraps=headings, figures=_FIGURES, title=f"Usage of {whose} since {since}")
     for group in document[f"by_{by}"]:
-        table.add_row(*(group[name] for name in names), *_figures(group))
-    _out.print(table)
+        shown.add(*(group[name] for name in names), *_figures(group))
+    shown.add("total", *("" for _ in names[1:]), *_figures(document["total"]))
+    _out.print(shown)
     for note in _notes(document["total"]):
-        _out.print(note, markup=False, highlight=False)
+        _out.print(note)
     if mine["budgets"]:
         _print_budgets(mine["budgets"])
 
@@ -65,8 +64,9 @@ def _notes(total: dict[str, Any]) -> list[str]:
 
 
 def _print_budgets(budgets: list[dict[str, Any]]) -> None:
-    table = Table("budget", "period", "limit USD", "spent", "held", "left", "%")
+    figures = ("limit USD", "spent", "held", "left", "%")
+    shown = Listing("budget", "period", *figures, wraps={"budget"}, figures=figures)
     for share in budgets:
         amounts = (share[name] for name in ("limit_usd", "spent_usd", "held_usd", "left_usd"))
-        table.add_row(share["budget"], share["period"], *amounts, f"{share['percent']:.1f}")
-    _out.print(table)
+        shown.add(share["budget"], share["period"], *amounts, f"{share['percent']:.1f}")
+    _out.print(shown)

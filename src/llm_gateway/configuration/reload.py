@@ -29,6 +29,7 @@ NEEDS_RESTART: Final[tuple[Path, ...]] = (
     ("limits", "store_timeout_s"),
     ("auth", "key_pepper"),
     ("storage", "encryption_key"),
+    ("integrations", "workflow_engine"),
     ("audit", "key"),
     ("audit", "commit_timeout_s"),
 )

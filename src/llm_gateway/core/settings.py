@@ -296,6 +296,10 @@ class AuditSettings(_Section):
         SecretStr(""), description="Secret that seals the trail, at least 32 characters; default: made in server.data_dir."
     )
     commit_timeout_s: Seconds = Field(2, description="Time for a row to be committed before an attempt is given up.")
+    store_content: bool = Field(
+        False,
+        description="Keep question and answer of calls without sensitive matter in the trail, encrypted with storage.encryption_key.",
+    )
 
 
 class BudgetSettings(_Section):
@@ -385,6 +389,10 @@ class IntegrationSettings(_Section):
     run_timeout_s: Seconds = Field(300, description="Time for a workflow to end; a resumed one gets it anew.")
     run_lease_s: Seconds = Field(15, description="Time after which a run whose process died is taken up by another, or by the next start.")
     run_days: float = Field(30, gt=0, description="Days that the record of a finished run is kept.")
+    workflow_engine: Literal["auto", "own", "dbos"] = Field(
+        "auto",
+        description="What carries workflows out; `auto`: DBOS with PostgreSQL and the extra `workflows`, else the gateway itself. Read at start.",
+    )
 
 
 class Settings(_Section):

@@ -33,7 +33,8 @@ BACKLOG: Final = 100_000
 """Calls that wait for the store to come back; beyond, the oldest are dropped."""
 CATCH_UP_S: Final = 1.0
 """Time for one batch while a store that is back is told what it missed: nobody waits for it."""
-RETRY_S: Final = 0.5
+RETRY_S: Final = 0.05
+"""After a loss; then twice as long each time, up to `MAX_RETRY_S`."""
 MAX_RETRY_S: Final = 5.0
 
 Word = bytes | str | int
@@ -103,6 +104,8 @@ class Line:
         self._queue: deque[Operation] = deque()
         self._backlog: deque[Operation] = deque(maxlen=BACKLOG)
         self._wake = asyncio.Event()
+        self._there = asyncio.Event()
+        self._lost_s: float | None = None
         self._task: asyncio.Task[None] | None = None
         self.up = False
         self.losses = 0
@@ -132,6 +135,16 @@ class Line:
     def idle(self) -> bool:
         """Whether nothing waits to be sent."""
         return not self._queue and not self._backlog
+
+    async def comes_back(self, since_s: float, patience_s: float) -> bool:
+        """Whether it is up; one that was lost just now is waited for, until `patience_s` after the loss or after `since_s` (the loop's time)."""
+        if self.up:
+            return True
+        until_s = (since_s if self._lost_s is None else min(since_s, self._lost_s)) + patience_s
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until_s):
+                await self._there.wait()
+        return self.up
 
     def ask(self, words: tuple[Word, ...], keys: tuple[str, ...]) -> Awaitable[list[int]]:
         """The answer to a call. While the line is not `up`, nobody may ask.
@@ -191,6 +204,7 @@ class Line:
             return
         self._connection = connection
         self.up = True
+        self._there.set()
         self._queue.extend(self._backlog)  # what came during these last moments goes before the first question
         self._queue.extend(self._missed())
         self._backlog.clear()
@@ -295,7 +309,10 @@ class Line:
                 operation.done.set_exception(StoreLost())
 
     def _lose(self, why: str, *, quiet: bool = False) -> None:
+        if self.up or self._lost_s is None:
+            self._lost_s = self._loop.time()
         self.up = False
+        self._there.clear()
         self._connection = None
         self._give_up(list(self._queue))
         self._queue.clear()

@@ -46,9 +46,20 @@ _USER = re.compile(
 """A user as Anthropic asks for one (a digest or a UUID that stands for a person), or as Claude Code names its sessions."""
 _BETA = re.compile(r"[a-z][a-z0-9]{0,15}(?:-[a-z0-9]{1,16}){0,7}-[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 """A preview feature of Anthropic's API: words and a date."""
-_SIGNATURE = re.compile(r"(?=.{0,200}[a-z])(?=.{0,200}[A-Z])(?=.{0,200}[0-9])(?:[A-Za-z0-9+/]{4}){15,}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)")
+_SIGNATURE = re.compile(
+    r"(?=.{0,200}[a-z])(?=.{0,200}[A-Z])(?=.{0,200}[0-9])(?:[A-Za-z0-9+/]{4}){15,}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)"
+)
 """A signature of reasoning: bytes in padded base64. Keys of vendors have signs, or a length, that this has not."""
 _PRINTABLE_RUN = re.compile(rb"[\t\n\r -~]{8,}")
+_FIELDS = frozenset(
+    {
+        "model", "messages", "role", "content", "type", "stream", "stream_options", "include_usage", "max_tokens", "max_completion_tokens",
+        "temperature", "top_p", "tools", "tool_choice", "tool_calls", "function", "parameters", "system", "options",
+    }
+)  # fmt: skip
+"""Names of fields that the gateway itself writes on every wire: standing alone they say nothing. With a text or a large number they are
+judged along with it."""
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -138,22 +149,26 @@ class _Walk:
         else:
             self.add(place, value)
 
+    def _name(self, place: str, key: str) -> None:
+        if key not in _FIELDS:
+            self.add(place, key)
+
     def _entry(self, place: str, key: str, item: Json, depth: int) -> None:
         if isinstance(item, str):
             if len(item) > _PAIR_CHARS:
-                self.add(place, key)
+                self._name(place, key)
                 if key in _BINARY_KEYS and " " not in item[:512]:
                     self.binary(place, item, "image")
                 else:
                     self.text(place, item)
             elif item in self.seen:
-                self.add(place, key)
-            else:
+                self._name(place, key)
+            elif key != "role" or item not in _ROLES:
                 self.add(place, f"{key}: {item}")
-        elif isinstance(item, int | float) and not isinstance(item, bool):
-            self.add(place, f"{key}: {item}" if abs(item) >= 1000 else key)
+        elif isinstance(item, int | float) and not isinstance(item, bool) and abs(item) >= 1000:
+            self.add(place, f"{key}: {item}")
         else:
-            self.add(place, key)
+            self._name(place, key)
             if key in _TOKEN_KEYS and isinstance(item, list) and _has_token_ids(item):
                 self.unreadable.append(Unreadable(place, "tokens"))
             self.json(place, item, depth + 1)

@@ -13,11 +13,11 @@ MIN_KEY_CHARS: Final = 32
 _KEY_BYTES: Final = 32
 
 
-def sealer(configured: str, data_dir: Path) -> Sealer:
-    """The sealer of `storage.encryption_key`, else of the key file in the data folder, which is made at the first start.
+def sealer(configured: str, data_dir: Path, *, make: bool = True) -> Sealer:
+    """The sealer of `storage.encryption_key`, else of the key file in the data folder, which is made at the first start (`make`).
 
     Raises:
-        ConfigurationError: the key is too short, or its file cannot be made or is damaged.
+        ConfigurationError: the key is too short, or its file cannot be made, is damaged, or is not there.
     """
     if configured:
         if len(configured) < MIN_KEY_CHARS:
@@ -27,6 +27,8 @@ def sealer(configured: str, data_dir: Path) -> Sealer:
             )
         return Sealer(configured.encode())
     path = data_dir / FILE_NAME
+    if not make and not path.exists():
+        raise ConfigurationError(f"{path}: there is no such key file; set STORAGE_ENCRYPTION_KEY to the key that was used")
     secret, _ = read_or_make(path, lambda: os.urandom(_KEY_BYTES))
     if len(secret) != _KEY_BYTES:
         raise ConfigurationError(

@@ -22,6 +22,8 @@ MOST_KEPT: Final = 64
 MAX_TEXT: Final = 256
 MAX_INTEGER: Final = 2**62
 _encode = msgspec.json.Encoder().encode
+_row = tuple.__new__
+"""Makes a named tuple of a tuple; by its own name it costs twice as much."""
 
 
 class Ranked(msgspec.Struct, frozen=True, array_like=True):
@@ -161,7 +163,8 @@ def times_of(exchange: Exchange, ended_s: float) -> Times:
     total_s, queued_s, attempts = ended_s - exchange.received_s, exchange.queued_s, exchange.attempts
     last = attempts[-1] if attempts else None
     if last is None or last.first_chunk_s is None or not is_stream(exchange.request):
-        return Times(total_s, None, queued_s, max(total_s - exchange.upstream_s - queued_s, 0.0))
+        own_s = total_s - exchange.upstream_s - queued_s
+        return Times(total_s, None, queued_s, own_s if own_s > 0.0 else 0.0)
     before_s = last.started_s - exchange.received_s
     earlier_s = sum([attempt.duration_s for attempt in attempts[:-1]]) if len(attempts) > 1 else 0.0
     return Times(total_s, before_s + last.first_chunk_s, queued_s, max(before_s - earlier_s - queued_s, 0.0))
@@ -178,17 +181,18 @@ class Recorder:
 
     def __init__(self, content_digest: Callable[[bytes], str]) -> None:
         self._content_digest = content_digest
-        self._routes: dict[int, tuple[Decision, msgspec.Raw]] = {}
+        self._heads: dict[tuple[object, ...], tuple[Decision | None, bytes]] = {}
         self._places: dict[frozenset[Destination], tuple[str, ...]] = {}
 
     def row(self, exchange: Exchange, times: Times, place: tuple[str, int], at_us: int) -> Row:
         """The row of an exchange that arrived at `at_us`; `place` is (process, number)."""
         request, caller, chosen, failure = exchange.request, exchange.caller, exchange.chosen, exchange.failure
-        verdict, clearance = exchange.sensitivity, exchange.clearance
-        sent, given, cost = _sums(exchange.attempts)
+        verdict, clearance, decision, attempts = exchange.sensitivity, exchange.clearance, exchange.decision, exchange.attempts
+        sent, given, cost = _sums(attempts)
         prefix, prefix_tokens = self._prefix(request)
         name = clean(caller.id)
-        return Row(
+        total_s, first_s, queued_s, overhead_s = times
+        return _row(Row, (
             *place,
             at_us,
             exchange.correlation_id,
@@ -199,38 +203,58 @@ class Recorder:
             exchange.ingress,
             chosen.target.provider if chosen is not None else "",
             clean(chosen.target.model) if chosen is not None else "",
-            exchange.decision.strategy if exchange.decision is not None else "",
+            decision.strategy if decision is not None else "",
             int(is_stream(request)),
             exchange.cache_state,
             int(is_sensitive(exchange)),
-            round(verdict.score, 4) if verdict is not None else None,
+            int(verdict.score * 10_000 + 0.5) / 10_000 if verdict is not None else None,
             200 if failure is None else failure.http_status,
             "" if failure is None else failure.error_type,
-            len(exchange.attempts),
+            len(attempts),
             sent,
             given,
             cost,
-            _us(times.total_s),
-            None if times.first_s is None else _us(times.first_s),
-            _us(times.queued_s),
-            _us(times.overhead_s),
+            _us(total_s),
+            None if first_s is None else _us(first_s),
+            _us(queued_s),
+            _us(overhead_s),
             request.max_tokens if isinstance(request, ChatRequest) else None,
             self._content_digest(clearance.request_digest)[:DIGEST_DIGITS] if clearance is not None else "",
             prefix,
             prefix_tokens,
-            _encode(self._detail(exchange)).decode(),
-        )
+            self._detail(exchange),
+        ))  # fmt: skip
 
-    def _detail(self, exchange: Exchange) -> Detail:
+    def _detail(self, exchange: Exchange) -> str:
+        """A `Detail` as JSON. Many calls differ in their attempts alone: what comes before these is kept as it was encoded."""
+        request, caller, verdict = exchange.request, exchange.caller, exchange.sensitivity
+        clearance, decision = exchange.clearance, exchange.decision
+        if verdict is not None and verdict.findings:
+            head = self._head(exchange)
+        else:
+            what = (
+                id(decision), request.provider, request.model, caller.allowed_providers, caller.allowed_models, exchange.minimum_level, exchange.strategy, exchange.tainted,
+                exchange.finish_reason, verdict.failed if verdict is not None else "",
+                None if clearance is None else (clearance.policy_version, clearance.eligible),
+            )  # fmt: skip
+            known = self._heads.get(what)
+            if known is None:
+                if len(self._heads) >= MOST_KEPT:
+                    self._heads.clear()
+                known = self._heads[what] = decision, self._head(exchange)  # with the decision, so that its id belongs to no other
+            head = known[1]
+        return (head + _encode([_made(attempt, exchange.received_s) for attempt in exchange.attempts]) + b"}").decode()
+
+    def _head(self, exchange: Exchange) -> bytes:
         request, caller, verdict, clearance = exchange.request, exchange.caller, exchange.sensitivity, exchange.clearance
         kinds: dict[str, float] = {}
-        if verdict is not None and verdict.findings:
+        if verdict is not None:
             for finding in verdict.findings:
                 kinds[finding.kind] = max(finding.confidence, kinds.get(finding.kind, 0.0))
         providers, models = caller.allowed_providers, caller.allowed_models
         # What named nothing that there is may be anything, a piece of a prompt in the wrong field as well: it is not kept.
         is_decided = exchange.decision is not None
-        return Detail(
+        detail = Detail(
             clean(request.provider or "") if is_decided else "",
             clean(request.model or "") if is_decided else "",
             None if providers is None else tuple(sorted(providers)),
@@ -243,9 +267,10 @@ class Recorder:
             clearance.policy_version if clearance is not None else "",
             self._eligible(clearance.eligible) if clearance is not None else (),
             exchange.finish_reason or "",
-            self._route(exchange.decision),
-            tuple([_made(attempt, exchange.received_s) for attempt in exchange.attempts]),
+            _route(exchange.decision),
         )
+        encoded = _encode(detail)
+        return encoded[:-1] + (b',"attempts":' if len(encoded) > len(b"{}") else b'"attempts":')
 
     def _eligible(self, places: frozenset[Destination]) -> tuple[str, ...]:
         known = self._places.get(places)
@@ -254,23 +279,6 @@ class Recorder:
                 self._places.clear()
             known = self._places[places] = tuple(sorted(place.provider for place in places))
         return known
-
-    def _route(self, decision: Decision | None) -> msgspec.Raw:
-        """A decision as JSON. A busy router gives one decision to many requests: the newest stay as they were encoded."""
-        if decision is None:
-            return _NO_ROUTE
-        known = self._routes.get(id(decision))
-        if known is not None:  # the decision is kept with its JSON, so that its id belongs to no other
-            return known[1]
-        if len(self._routes) >= MOST_KEPT:
-            self._routes.clear()
-        route = Route(
-            decision.strategy, decision.reason, tuple([_ranked(each) for each in decision.ranked]),
-            tuple([_refused(each) for each in decision.rejected]), decision.size, decision.turn,
-        )  # fmt: skip
-        raw = msgspec.Raw(_encode(route))
-        self._routes[id(decision)] = decision, raw
-        return raw
 
     def _prefix(self, request: Request) -> tuple[str, int]:
         """A keyed digest of the system prompt and about how many tokens it has, where it is long enough for a provider's prompt cache."""
@@ -286,7 +294,11 @@ class Recorder:
         return self._content_digest(fingerprint)[:DIGEST_DIGITS], tokens
 
 
-_NO_ROUTE: Final = msgspec.Raw(b"null")
+def _route(decision: Decision | None) -> msgspec.Raw:
+    if decision is None:
+        return msgspec.Raw(b"null")
+    ranked, rejected = tuple([_ranked(each) for each in decision.ranked]), tuple([_refused(each) for each in decision.rejected])
+    return msgspec.Raw(_encode(Route(decision.strategy, decision.reason, ranked, rejected, decision.size, decision.turn)))
 
 
 def _ranked(each: Candidate) -> Ranked:
@@ -310,9 +322,9 @@ def _made(attempt: Attempt, received_s: float) -> Made:
         clean(attempt.model),
         attempt.security_level,
         attempt.outcome,
-        round(attempt.started_s - received_s, 6) if attempt.started_s else 0.0,
-        round(attempt.duration_s, 6),
-        None if attempt.first_chunk_s is None else round(attempt.first_chunk_s, 6),
+        _to_us(attempt.started_s - received_s) if attempt.started_s else 0.0,
+        _to_us(attempt.duration_s),
+        None if attempt.first_chunk_s is None else _to_us(attempt.first_chunk_s),
         attempt.upstream_status,
         attempt.reached,
         usage.input_tokens if usage is not None else 0,
@@ -333,6 +345,11 @@ def _sums(attempts: list[Attempt]) -> tuple[int, int, int | None]:
         given += usage.output_tokens
         cost = None if cost is None or price is None else cost + price
     return _whole(sent), _whole(given), None if cost is None else _whole(cost)
+
+
+def _to_us(seconds: float) -> float:
+    """Seconds, rounded to microseconds; `round` costs four times as much."""
+    return int(seconds * 1_000_000 + 0.5) / 1_000_000 if seconds > 0 else 0.0
 
 
 def _us(seconds: float) -> int:

@@ -5,6 +5,8 @@ values and however many sketches were merged. The borders meet every power of tw
 such a border are exact. Source of the idea: Masson, Rim, Lee: DDSketch (VLDB 2019).
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from math import ceil, exp2, log2
 from typing import Final
 
@@ -20,6 +22,8 @@ COUNTS: Final = 1.0
 """Base for counts and rates."""
 _LEAST: Final = -20 * BINS_PER_DOUBLING
 _MOST: Final = 40 * BINS_PER_DOUBLING
+_GREATEST: Final = 2.0**100
+"""Greater values count as this one."""
 _MIDDLE: Final = 2 / (1 + _GAMMA)
 
 
@@ -33,20 +37,21 @@ class Sketch(msgspec.Struct, array_like=True):
 
     def add(self, value: float) -> None:
         """Take in one value; a negative one counts as 0."""
-        self.count += 1
-        if value > 0.0:
-            self.total += value
-            # Less than a rounding error above a border is on it.
-            place = ceil(log2(value / self.base) * BINS_PER_DOUBLING - 1e-9)
-            if not _LEAST <= place <= _MOST:
-                place = _LEAST if place < _LEAST else _MOST
-        else:
-            place = _LEAST
+        self.take((value,))
+
+    def take(self, values: Sequence[float]) -> None:
+        """Take in values; many at once cost far less than one at a time. Negative ones count as 0."""
         bins = self.bins
-        if place in bins:
-            bins[place] += 1
-        else:
-            bins[place] = 1
+        known = [value if value < _GREATEST else _GREATEST for value in values if value > 0.0]
+        self.count += len(values)
+        self.total += sum(known)
+        if len(known) < len(values):
+            bins[_LEAST] = bins.get(_LEAST, 0) + len(values) - len(known)
+        # Less than a rounding error above a border is on it.
+        shift = log2(self.base) * BINS_PER_DOUBLING + 1e-9
+        for place, count in Counter([ceil(log2(value) * BINS_PER_DOUBLING - shift) for value in known]).items():
+            kept = min(max(place, _LEAST), _MOST)
+            bins[kept] = bins.get(kept, 0) + count
 
     def merge(self, other: "Sketch") -> None:
         """Take in all of another's values; both have the same base."""

@@ -41,7 +41,7 @@ async def killed_while_a_call_runs(folder: Path, simulator: SimulatorProcess) ->
     process = subprocess.Popen(command, env={"PATH": os.defpath, **environ_of(simulator.urls)}, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
     try:
         writer = None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while writer is None:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -59,7 +59,7 @@ async def killed_while_a_call_runs(folder: Path, simulator: SimulatorProcess) ->
 
 
 def test_what_a_killed_process_had_reserved_counts_as_spent(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    simulator.set_latency({"openai": Latency(first_byte_s=30)})
+    simulator.set_latency({"openai": Latency(first_byte_s=120)})
     asyncio.run(killed_while_a_call_runs(tmp_path, simulator))
     assert ledger_in(tmp_path) == [("open", 2 * 10**8)]
     simulator.clear_log()

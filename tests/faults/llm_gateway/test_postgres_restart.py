@@ -16,7 +16,8 @@ from llm_gateway.simulator import SimulatorProcess
 from llm_gateway.stores.sql import SqlStore
 
 CALLERS = 8
-BEFORE_S, AFTER_S = 0.5, 1.5
+ANSWERS = 10 * CALLERS
+"""How many there are before it happens, and after."""
 
 
 async def load(port: int, postgres: Postgres, how: signal.Signals) -> list[Reply]:
@@ -36,11 +37,17 @@ async def load(port: int, postgres: Postgres, how: signal.Signals) -> list[Reply
             await asyncio.sleep(0.005)
 
     asking = [asyncio.ensure_future(one(name)) for name in range(CALLERS)]
-    await asyncio.sleep(BEFORE_S)
+
+    def answered() -> int:
+        return sum(reply.status == 200 for reply in replies)
+
+    async with asyncio.timeout(60):
+        while answered() < ANSWERS:
+            await asyncio.sleep(0.05)
     await asyncio.to_thread(postgres.restart, how)
-    await asyncio.sleep(AFTER_S)
-    async with asyncio.timeout(20):  # it comes back by itself
-        while (await ask(port, prompt="are you back?", max_tokens=5, provider="openai", user_id="last")).status != 200:
+    so_far = answered()
+    async with asyncio.timeout(60):  # it comes back by itself
+        while answered() < so_far + ANSWERS:
             await asyncio.sleep(0.05)
     stop.set()
     await asyncio.gather(*asking)
@@ -58,8 +65,7 @@ def test_every_answer_has_its_rows_once(how: signal.Signals, tmp_path: Path, sim
             verdict = gateway.get("/audit/verify", {"authorization": f"Bearer {(tmp_path / 'admin_token').read_text().strip()}"})
         statuses = Counter(reply.status for reply in replies)
         assert statuses.keys() <= {200, 503}, [reply for reply in replies if reply.status not in {200, 503}][:2]
-        assert statuses[200] > CALLERS
-        assert max(reply.took_s for reply in replies) < 15
+        assert max(reply.took_s for reply in replies) < 30
         answered = {reply.headers["x-correlation-id"] for reply in replies if reply.status == 200}
         assert verdict.json["intact"], verdict.json
         with psycopg.connect(postgres.url) as connection:

@@ -17,15 +17,19 @@ from tests.processes import EPOCHS, GatewayProcess, Gateways, Reply, ask
 from tests.valkey import Valkey
 
 from llm_gateway.simulator import Latency, SimulatorProcess
+from llm_gateway.simulator.mind import RecordedReply
 
 MANY = 1_000_000
 UNLIMITED = {"requests_per_minute": MANY, "requests_per_hour": MANY, "tokens_per_minute": 10**9, "burst_limit": MANY, "cooldown_seconds": 0}
 BUDGET_USD = 0.002
+ROUNDS = 8
 SETTINGS = {
-    "server": {"workers": 4},
+    "server": {"workers": 4, "drain_s": 30},
     "rate_limiting": {"default": UNLIMITED, "sixty": {**UNLIMITED, "requests_per_minute": 60}},
-    "limits": {"callers": {"limited": "sixty"}},
-    "budgets": {"ten": {"scope": "caller", "subject": "saver", "limit_usd": BUDGET_USD}},
+    "limits": {"callers": {f"limited-{number}": "sixty" for number in range(ROUNDS)}},
+    "budgets": {
+        name: {"scope": "caller", "subject": name, "limit_usd": BUDGET_USD} for name in ("sparing", *(f"saver-{n}" for n in range(ROUNDS)))
+    },
     "cache": {"max_size": 0},
     "routing": {"explicit_fallback": False},
     "providers": {"openai": {"prices": {"by-output": {"input": 0, "output": 10}}}},
@@ -45,11 +49,11 @@ def valkey() -> Iterator[Valkey]:
 def gateway(valkey: Valkey, simulator_of_session: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     made = GatewayProcess(tmp_path_factory.mktemp("workers"), simulator_of_session, SETTINGS, {"REDIS_URL": valkey.url})
     with Gateways(made):
-        until(lambda: (made.folder / "log").read_text().count("a worker serves") == 4)
+        until(lambda: made.log().count("a worker serves") == 4)
         yield made
 
 
-def until(true: Callable[[], object], within_s: float = 30) -> None:
+def until(true: Callable[[], object], within_s: float = 60) -> None:
     waiting = threading.Event()
     for _ in range(int(within_s / 0.02)):
         if true():
@@ -62,32 +66,61 @@ async def at_once(port: int, count: int, **body: object) -> list[Reply]:
     return await asyncio.gather(*(ask(port, **body) for _ in range(count)))
 
 
-def test_of_500_at_once_exactly_60_pass(gateway: GatewayProcess, simulator: SimulatorProcess) -> None:
-    replies = asyncio.run(at_once(gateway.port, 500, prompt="hello", max_tokens=5, provider="openai", user_id="limited"))
+def at_once_with_its_store(gateway: GatewayProcess, count: int, caller: str, bound: int, **body: object) -> tuple[str, list[Reply]]:
+    """Who asked, and the replies, from a round in which Valkey answered every worker in its 50 ms.
+
+    On a machine that was too busy for that, what is promised for that case is checked (`bound`), and another caller asks.
+    """
+    for number in range(ROUNDS):
+        before = gateway.log().count("store is away")
+        name = f"{caller}-{number}"
+        replies = asyncio.run(at_once(gateway.port, count, **body, user_id=name))
+        if gateway.log().count("store is away") == before:
+            return name, replies
+        assert sum(reply.status == 200 for reply in replies) <= bound
+    raise AssertionError(f"Valkey was slow in each of {ROUNDS} rounds")
+
+
+@pytest.mark.usefixtures("simulator")
+def test_of_500_at_once_exactly_60_pass(gateway: GatewayProcess) -> None:
+    body = {"prompt": "hello", "max_tokens": 5, "provider": "openai"}
+    name, replies = at_once_with_its_store(gateway, 500, "limited", 120, **body)
     assert Counter(reply.status for reply in replies) == {200: 60, 429: 440}
-    assert len([entry for entry in simulator.log("openai") if entry["method"] == "POST"]) == 60
+    until(lambda: ledger_of(gateway, name)[0] == 60)
 
 
 def test_of_200_at_once_a_budget_for_ten_lets_ten_in(gateway: GatewayProcess, simulator: SimulatorProcess) -> None:
-    simulator.set_latency({"openai": Latency(first_byte_s=6)})  # nobody is done, and gives back what it did not use, before all have asked
-    body = {"prompt": "Tell me a story.", "max_tokens": 20, "provider": "openai", "model": "openai/by-output", "user_id": "saver"}
-    replies = asyncio.run(at_once(gateway.port, 200, **body))
+    # Only output costs, and every answer is as long as it may be: a call costs exactly what is held for it, whenever it ends.
+    simulator.set_latency({"openai": Latency(first_byte_s=0.5)})
+    body = {"prompt": "Tell me a story.", "max_tokens": 20, "provider": "openai", "model": "openai/by-output"}
+    name, replies = at_once_with_its_store(gateway, 200, "saver", 20, **body)
     assert Counter(reply.status for reply in replies) == {200: 10, 402: 190}
-    assert {reply.json["error"]["code"] for reply in replies if reply.status == 402} <= {"budget_exhausted", "budget_insufficient"}
-    simulator.set_latency("none")
-    # What they did not use is there for others, to the last of it.
-    asyncio.run(at_once(gateway.port, 60, **body))
+    assert {reply.json["error"]["code"] for reply in replies if reply.status == 402} == {"budget_exhausted"}
+    until(lambda: ledger_of(gateway, name) == (10, round(BUDGET_USD * PICO)))
 
-    def spent() -> tuple[int, int]:
-        with closing(sqlite3.connect(gateway.folder / "gateway.sqlite3")) as connection:
-            query = "SELECT count(*), sum(cost_pico_usd) FROM ledger WHERE caller = 'saver' AND outcome = 'ok'"
-            rows, cost = connection.execute(query).fetchone()
-            return int(rows), int(cost or 0)
 
-    sent = [entry for entry in simulator.log("openai") if entry["model"] == "by-output"]
-    until(lambda: spent()[0] == len(sent))
-    assert len(sent) >= 10
-    assert spent()[1] <= BUDGET_USD * PICO
+def test_what_calls_did_not_use_is_there_for_others(gateway: GatewayProcess, simulator: SimulatorProcess) -> None:
+    simulator.set_replies([RecordedReply("Yes.", model="by-output", unmarked=True)])
+    body = {"prompt": "Is it?", "max_tokens": 50, "provider": "openai", "model": "openai/by-output", "user_id": "sparing"}
+
+    async def two() -> list[Reply]:
+        async def one() -> list[Reply]:
+            return [await ask(gateway.port, **body) for _ in range(20)]
+
+        return [reply for replies in await asyncio.gather(one(), one()) for reply in replies]
+
+    # 40 calls that could cost 0.02 together, of which at most a few run at a time, at any worker.
+    assert Counter(reply.status for reply in asyncio.run(two())) == {200: 40}
+    until(lambda: ledger_of(gateway, "sparing")[0] == 40)
+    assert ledger_of(gateway, "sparing")[1] < BUDGET_USD * PICO
+
+
+def ledger_of(gateway: GatewayProcess, caller: str) -> tuple[int, int]:
+    """A caller's calls that ended well, and what they cost."""
+    with closing(sqlite3.connect(gateway.folder / "gateway.sqlite3")) as connection:
+        query = "SELECT count(*), sum(cost_pico_usd) FROM ledger WHERE caller = ? AND outcome = 'ok'"
+        rows, cost = connection.execute(query, (caller,)).fetchone()
+        return int(rows), int(cost or 0)
 
 
 def test_a_worker_that_dies_takes_only_its_own_calls_with_it(gateway: GatewayProcess, simulator: SimulatorProcess) -> None:
@@ -96,6 +129,7 @@ def test_a_worker_that_dies_takes_only_its_own_calls_with_it(gateway: GatewayPro
 
     async def load() -> tuple[int, int]:
         answered = lost = 0
+        under_way = asyncio.Event()
 
         async def one() -> None:
             nonlocal answered, lost
@@ -104,11 +138,13 @@ def test_a_worker_that_dies_takes_only_its_own_calls_with_it(gateway: GatewayPro
                     reply = await ask(gateway.port, prompt="hello", max_tokens=5, provider="openai", user_id="u")
                     assert reply.status == 200, reply
                     answered += 1
+                    if answered == 100:
+                        under_way.set()
                 except OSError:
                     lost += 1
 
         async def kill() -> None:
-            await asyncio.sleep(0.7)
+            await under_way.wait()
             os.kill(before[0], signal.SIGKILL)
 
         await asyncio.gather(kill(), *(one() for _ in range(16)))
@@ -117,9 +153,9 @@ def test_a_worker_that_dies_takes_only_its_own_calls_with_it(gateway: GatewayPro
     answered, lost = asyncio.run(load())
     assert answered + lost == 16 * 25
     assert lost <= 16  # nobody has more than one call under way
-    until(lambda: len(gateway.workers()) == 4)
+    until(lambda: len(gateway.workers()) == 4 and before[0] not in gateway.workers())
     assert set(gateway.workers()) & set(before) == set(before[1:])
-    until(lambda: (gateway.folder / "log").read_text().count("a worker serves") == 5)
+    until(lambda: gateway.log().count("a worker serves") == 5)
 
 
 def test_a_reload_reaches_all(gateway: GatewayProcess) -> None:
@@ -134,7 +170,7 @@ def test_a_reload_reaches_all(gateway: GatewayProcess) -> None:
         return {reply.headers["x-ratelimit-limit-requests"] for reply in replies}
 
     until(lambda: limits() == {"777777"})
-    assert (gateway.folder / "log").read_text().count("configuration reloaded") >= 4
+    until(lambda: gateway.log().count("configuration reloaded") >= 4)
 
 
 def test_when_asked_to_stop_all_finish_what_they_do(gateway: GatewayProcess, simulator: SimulatorProcess) -> None:
@@ -151,7 +187,7 @@ def test_when_asked_to_stop_all_finish_what_they_do(gateway: GatewayProcess, sim
 
     assert {reply.status for reply in asyncio.run(run())} == {200}
     assert gateway.process is not None
-    assert gateway.process.wait(20) == 0
+    assert gateway.process.wait(60) == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
@@ -159,7 +195,7 @@ def test_workers_end_when_their_supervisor_is_killed(valkey: Valkey, simulator: 
     settings = {**SETTINGS, "server": {"workers": 2, "drain_s": 1}}
     gateway = GatewayProcess(tmp_path, simulator, settings, {"REDIS_URL": valkey.url})
     with Gateways(gateway):
-        until(lambda: (tmp_path / "log").read_text().count("a worker serves") == 2)
+        until(lambda: gateway.log().count("a worker serves") == 2)
         workers = gateway.workers()
         gateway.kill()
         try:
@@ -174,8 +210,8 @@ def test_without_redis_they_are_refused(simulator: SimulatorProcess, tmp_path: P
     gateway = GatewayProcess(tmp_path, simulator, SETTINGS, {})
     gateway.launch()
     assert gateway.process is not None
-    assert gateway.process.wait(30) == 2
-    assert "more than one worker needs storage.redis_url (REDIS_URL)" in (tmp_path / "log").read_text()
+    assert gateway.process.wait(60) == 2
+    assert "more than one worker needs storage.redis_url (REDIS_URL)" in gateway.log()
 
 
 def test_workers_that_cannot_start_end_it(valkey: Valkey, simulator: SimulatorProcess, tmp_path: Path) -> None:
@@ -184,5 +220,5 @@ def test_workers_that_cannot_start_end_it(valkey: Valkey, simulator: SimulatorPr
     gateway = GatewayProcess(tmp_path, simulator, settings, {"REDIS_URL": valkey.url})
     gateway.launch()
     assert gateway.process is not None
-    assert gateway.process.wait(30) == 1
-    assert "no worker could be started" in (tmp_path / "log").read_text()
+    assert gateway.process.wait(60) == 1
+    assert "no worker could be started" in gateway.log()

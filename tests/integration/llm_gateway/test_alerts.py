@@ -47,7 +47,7 @@ def test_each_level_is_told_once_to_everybody_and_no_prompt_goes_along(tmp_path:
             assert 402 in statuses
             shown = events(gateway)
             assert ("threshold", 50) in shown
-            for _ in range(500):
+            for _ in range(6_000):
                 if len(levels()) == len(shown):
                     break
                 waiting.wait(0.01)
@@ -56,7 +56,7 @@ def test_each_level_is_told_once_to_everybody_and_no_prompt_goes_along(tmp_path:
             spend(gateway, 3)
             after = events(gateway)
             assert set(shown) <= set(after)
-            for _ in range(500):
+            for _ in range(6_000):
                 if len(levels()) == len(after):
                     break
                 waiting.wait(0.01)

@@ -11,6 +11,7 @@ import pytest
 from tests.support import Answer, RunningGateway, running_gateway
 from tests.valkey import Valkey
 
+from llm_gateway.caches.redis import RedisStore
 from llm_gateway.cli.main import run
 from llm_gateway.simulator import KINDS, Latency, SimulatorProcess
 from llm_gateway_client import AsyncGatewayClient
@@ -298,7 +299,8 @@ def test_a_failed_call_frees_its_idempotency_key(gateway: RunningGateway, simula
     assert gateway.post("/query", {"idempotency-key": "k1"}, prompt="hello").status == 200
 
 
-def test_replicas_share_a_cache_and_do_without_it(tmp_path: Path, simulator: SimulatorProcess) -> None:
+def test_replicas_share_a_cache_and_do_without_it(tmp_path: Path, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RedisStore.__init__.__kwdefaults__, "timeout_s", 30)  # a busy machine makes misses of what should be hits
     with Valkey() as server:
         settings = {**UNLIMITED, "storage.redis_url": server.url}
         with (

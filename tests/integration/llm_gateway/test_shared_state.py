@@ -10,6 +10,7 @@ from tests.processes import EPOCHS
 from tests.support import RunningGateway, running_gateway
 from tests.valkey import Valkey
 
+from llm_gateway.caches.redis import RedisStore
 from llm_gateway.simulator import SimulatorProcess
 
 QUERY = {"prompt": "hello", "max_tokens": 5}
@@ -20,11 +21,15 @@ SETTINGS = {
     "audit.key": "a" * 32,
     "storage.encryption_key": "e" * 32,
 }
-WITHIN_S = 5.0
+WITHIN_S = 30.0
 
 
 @pytest.fixture
-def two(postgres_url: str, simulator: SimulatorProcess, tmp_path: Path) -> Iterator[tuple[RunningGateway, RunningGateway]]:
+def two(
+    postgres_url: str, simulator: SimulatorProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[RunningGateway, RunningGateway]]:
+    # A machine that is busy with other tests makes misses of what should be hits.
+    monkeypatch.setitem(RedisStore.__init__.__kwdefaults__, "timeout_s", WITHIN_S)
     with Valkey() as valkey:
         for epoch in EPOCHS:
             valkey.command("SET", epoch, "1")

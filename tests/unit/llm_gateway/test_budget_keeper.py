@@ -282,10 +282,7 @@ class TestAfterARestart:
         async with house(tmp_path, limit) as h:
             gate = asyncio.Event()
             task = asyncio.create_task(h.call(Upstream(gate=gate)))
-            for _ in range(400):
-                rows = await h.rows()
-                if rows:
-                    break
+            while not (rows := await h.rows()):
                 await asyncio.sleep(0.005)
             (row,) = rows
             assert (row.outcome, row.cost_pico_usd, row.estimated) == ("open", ONE_CALL, 1)

@@ -152,8 +152,8 @@ class WorkflowEngine:
                 await self._renew(now_s + settings.run_lease_s)
                 await self.take_up()
                 if now_s - erased_s > DAY_S / 24:
-                    erased_s, before_s = now_s, now_s - settings.run_days * DAY_S
-                    await self._store.write(lambda connection, before_s=before_s: runs.forget_before(connection, before_s))  # type: ignore[misc]
+                    erased_s = now_s
+                    await self._forget_before(now_s - settings.run_days * DAY_S)
             except Exception:  # the next round may find the database again; runs go on meanwhile
                 _log.exception("keeping workflow runs failed; it is tried again")
             await asyncio.sleep(settings.run_lease_s / HOUSEKEEPING)
@@ -161,9 +161,10 @@ class WorkflowEngine:
     async def _renew(self, lease_until_s: float) -> None:
         if not self._running:
             return
-        held = set(await self._store.write(lambda connection: runs.renew(connection, self._holder, lease_until_s)))
-        for run_id, task in list(self._running.items()):
-            if run_id not in held:  # cancelled through another process
+        here = dict(self._running)
+        held = set(await self._store.write(lambda connection: runs.renew(connection, self._holder, here, lease_until_s)))
+        for run_id, task in here.items():
+            if run_id not in held:  # cancelled through another process, or another process's by now
                 task.cancel()
 
     async def take_up(self) -> int:
@@ -173,15 +174,21 @@ class WorkflowEngine:
         now_s = self._clock.wall_s()
         if room <= 0 or self._stopping:
             return 0
-        lease = now_s + settings.run_lease_s
-        stale = await self._store.read(lambda connection: runs.stale(connection, self._holder, now_s))
-        if not stale:
+        here, lease_s = list(self._running), settings.run_lease_s
+        if not await self._store.read(lambda connection: runs.stale(connection, here, now_s)):
             return 0
-        taken = await self._store.write(lambda connection: runs.claim(connection, self._holder, now_s, lease, room))
+        taken = await self._store.write(lambda connection: runs.claim(connection, self._holder, here, now_s, lease_s, room))
         for run in taken:
             _log.info("a workflow run is taken up again", run_id=run.run_id, workflow=run.workflow.name)
-            self._launch(run)
+            await self._go_on(run)
         return len(taken)
+
+    async def _go_on(self, run: Run) -> None:
+        """Go on with a run that is this process's now."""
+        self._launch(run)
+
+    async def _forget_before(self, before_s: float) -> None:
+        await self._store.write(lambda connection: runs.forget_before(connection, before_s))
 
     async def stop(self) -> None:
         """Give up what runs here, so that whoever starts next goes on with it."""

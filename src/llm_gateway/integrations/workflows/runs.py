@@ -1,5 +1,6 @@
 """What is kept of workflows and their runs: the registered ones, each run, and each step that has ended."""
 
+from collections.abc import Collection
 from typing import Final, Literal
 
 import msgspec
@@ -189,19 +190,19 @@ def ended_steps(connection: Connection, run_id: str) -> dict[str, tuple[StepStat
     return {row.step_id: (row.status, msgspec.json.decode(row.result)) for row in rows}
 
 
-def stale(connection: Connection, holder: str, now_s: float) -> bool:
-    """Whether there are runs to take up: asked often, so without a write."""
-    return connection.scalar(select(runs.c.run_id).where(_stale(holder, now_s)).limit(1)) is not None
+def stale(connection: Connection, here: Collection[str], now_s: float) -> bool:
+    """Whether there are runs to take up, but for those that run `here`: asked often, so without a write."""
+    return connection.scalar(select(runs.c.run_id).where(_stale(here, now_s)).limit(1)) is not None
 
 
-def _stale(holder: str, now_s: float) -> "ColumnElement[bool]":
-    return (runs.c.status == "running") & (runs.c.lease_until_s < now_s) & (runs.c.holder != holder)
+def _stale(here: Collection[str], now_s: float) -> "ColumnElement[bool]":
+    return (runs.c.status == "running") & (runs.c.lease_until_s < now_s) & runs.c.run_id.not_in(here)
 
 
-def claim(connection: Connection, holder: str, now_s: float, lease_until_s: float, most: int) -> list[Run]:
+def claim(connection: Connection, holder: str, here: Collection[str], now_s: float, lease_s: float, most: int) -> list[Run]:
     """Take up runs whose holder has let go of them, or has died: its lease is over."""
-    taken = []
-    for row in connection.execute(select(runs).where(_stale(holder, now_s)).order_by(runs.c.run_id).limit(most)).all():
+    taken, lease_until_s = [], now_s + lease_s
+    for row in connection.execute(select(runs).where(_stale(here, now_s)).order_by(runs.c.run_id).limit(most)).all():
         # Another process may have been faster: only one of them finds the lease as it was.
         mine = (runs.c.run_id == row.run_id) & (runs.c.holder == row.holder) & (runs.c.lease_until_s == row.lease_until_s)
         if connection.execute(update(runs).where(mine).values(holder=holder, lease_until_s=lease_until_s)).rowcount:
@@ -209,17 +210,30 @@ def claim(connection: Connection, holder: str, now_s: float, lease_until_s: floa
     return taken
 
 
-def renew(connection: Connection, holder: str, lease_until_s: float) -> list[str]:
-    """Keep the runs that are this process's; their ids."""
-    mine = (runs.c.status == "running") & (runs.c.holder == holder)
+def renew(connection: Connection, holder: str, here: Collection[str], lease_until_s: float) -> list[str]:
+    """Keep those of the runs `here` that are still this process's; their ids."""
+    mine = (runs.c.status == "running") & (runs.c.holder == holder) & runs.c.run_id.in_(here)
     connection.execute(update(runs).where(mine).values(lease_until_s=lease_until_s))
     return list(connection.scalars(select(runs.c.run_id).where(mine)))
+
+
+def hold(connection: Connection, run_id: str, holder: str, lease_until_s: float) -> Run | None:
+    """Make an open run this process's, whoever held it; None: it has ended."""
+    mine = (runs.c.run_id == run_id) & (runs.c.status == "running")
+    if not connection.execute(update(runs).where(mine).values(holder=holder, lease_until_s=lease_until_s)).rowcount:
+        return None
+    return _run(connection.execute(select(runs).where(mine)).one())
 
 
 def release(connection: Connection, holder: str) -> None:
     """Let go of the runs of this process: whoever starts next takes them up at once."""
     mine = (runs.c.status == "running") & (runs.c.holder == holder)
     connection.execute(update(runs).where(mine).values(holder="", lease_until_s=0.0))
+
+
+def ended_before(connection: Connection, before_s: float) -> list[str]:
+    """The runs that ended earlier."""
+    return list(connection.scalars(select(runs.c.run_id).where(runs.c.finished_s < before_s)))
 
 
 def forget_before(connection: Connection, before_s: float) -> int:

@@ -4,11 +4,9 @@ Source: Anthropic API reference ("Messages", "Streaming messages", "Errors", "Ra
 was read from or written to the prompt cache. `message_start` carries placeholder usage, `message_delta` the cumulative one.
 """
 
-import base64
-
 from llm_gateway.simulator.dialects.anthropic_jobs import Jobs
 from llm_gateway.simulator.dialects.anthropic_prompt import Read, read
-from llm_gateway.simulator.dialects.base import Tape, argument_pieces, bearer
+from llm_gateway.simulator.dialects.base import Tape, argument_pieces, bearer, signature_of
 from llm_gateway.simulator.exchange import Answer, Bill, Json, JsonObject, Kind, Refused, Request, body_of, encode, json_answer
 from llm_gateway.simulator.mind import Completion, bill, pieces_of, think
 from llm_gateway.simulator.tokens import size_of, tokens_of_bytes
@@ -170,8 +168,7 @@ def _usage(charged: Bill) -> JsonObject:
 def _blocks(request: Request, completion: Completion) -> list[Json]:
     blocks: list[Json] = []
     if completion.thoughts:
-        signature = base64.b64encode(b"simulated:" + completion.thoughts.encode()).decode()
-        blocks.append({"type": "thinking", "thinking": completion.thoughts, "signature": signature})
+        blocks.append({"type": "thinking", "thinking": completion.thoughts, "signature": signature_of(completion.thoughts)})
     if completion.text:
         blocks.append({"type": "text", "text": completion.text})
     for at, call in enumerate(completion.calls):

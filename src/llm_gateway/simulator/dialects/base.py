@@ -1,5 +1,7 @@
 """What every dialect is: a vendor's wire, as a function from a request to an answer."""
 
+import base64
+import hashlib
 from typing import Protocol
 
 from llm_gateway.simulator.exchange import Answer, Json, JsonObject, Refused, Request
@@ -117,6 +119,11 @@ def bearer(request: Request) -> str:
 def masked(key: str) -> str:
     """A key as vendors show it in their errors."""
     return f"{key[:4]}{'*' * 8}{key[-4:]}" if len(key) > 12 else "*" * len(key)
+
+
+def signature_of(thoughts: str) -> str:
+    """What vouches for a thought when it comes back: bytes in base64, which say nothing to a reader."""
+    return base64.b64encode(hashlib.sha512(thoughts.encode()).digest()).decode()
 
 
 def sizes(*texts: str) -> int:

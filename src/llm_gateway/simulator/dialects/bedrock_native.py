@@ -4,10 +4,9 @@ Source: Amazon Bedrock API reference; "Titan text embeddings" and "Cohere Embed"
 in `metadata`, after `messageStop`. The model id stands in the path and is not echoed.
 """
 
-import base64
 from urllib.parse import unquote
 
-from llm_gateway.simulator.dialects.base import Tape, argument_pieces, bearer, list_of, string_of
+from llm_gateway.simulator.dialects.base import Tape, argument_pieces, bearer, list_of, signature_of, string_of
 from llm_gateway.simulator.dialects.bedrock_prompt import converse_prompt
 from llm_gateway.simulator.dialects.eventstream import event, exception
 from llm_gateway.simulator.dialects.sigv4 import check_signature
@@ -129,8 +128,8 @@ class BedrockNative:
 def _content(request: Request, completion: Completion) -> list[Json]:
     content: list[Json] = []
     if completion.thoughts:
-        signature = base64.b64encode(b"simulated:" + completion.thoughts.encode()).decode()
-        content.append({"reasoningContent": {"reasoningText": {"text": completion.thoughts, "signature": signature}}})
+        thought: JsonObject = {"text": completion.thoughts, "signature": signature_of(completion.thoughts)}
+        content.append({"reasoningContent": {"reasoningText": thought}})
     if completion.text:
         content.append({"text": completion.text})
     for at, call in enumerate(completion.calls):

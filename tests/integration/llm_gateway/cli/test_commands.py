@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from structlog.testing import capture_logs
 from tests.support import RunningGateway, free_port, running_gateway
 
@@ -67,6 +69,41 @@ def test_tables_say_the_same(gateway: RunningGateway, capsys: Captured) -> None:
     told = said(capsys, "top", "--count", "2", "--interval", "0.1")
     assert "[red]ada[/]" in told
     assert name in told
+
+
+COLUMNS_80 = (
+    ("providers", "--models"), ("top", "--count", "2", "--interval", "0.1"), ("trace", "{name}"), ("usage",), ("usage", "--by", "caller"),
+    ("route", "hello"), ("keys", "list"), ("budget", "list"), ("cache", "status"), ("services",), ("workflow", "list"),
+    ("audit", "list", "--file", "{file}"), ("audit", "report", "--month", "{month}", "--file", "{file}"),
+    ("config", "show", "--config", "{config}"), ("replay", "--config", "{config}"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm-256color"])
+def test_every_table_fits_eighty_columns(
+    gateway: RunningGateway, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    caller = "a-service-with-a-rather-long-name@example.com"
+    name = gateway.post("/query", prompt="hello", user_id=caller, provider="openai").json["correlation_id"]
+    gateway.post("/query", prompt="hello", user_id="[bold]x[/]", provider="bedrock", temperature=9)
+    assert run(["budget", "set", "every-caller", "--scope", "caller", "--limit-usd", "12345.678901"]) == 0
+    config = tmp_path / "config.yaml"
+    config.write_text(f"server: {{data_dir: {tmp_path}}}\n")
+    month = datetime.now(UTC).strftime("%Y-%m")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", term)
+    for words in COLUMNS_80:
+        told = said(capsys, *(word.format(name=name, file=tmp_path / "gateway.sqlite3", month=month, config=config) for word in words))
+        assert [line for line in told.splitlines() if cell_len(line.rstrip()) > 80] == [], words
+        if words[0] in {"providers", "top"}:
+            assert told.count("● available") == 5, told
+        if words[0] in {"trace", "top"} or words[:2] == ("audit", "list"):
+            assert name in told, "an id is copied: it stays whole"
+    # With a key the ledger and every other list needs one: the keys come last.
+    assert run(["keys", "create", "nightly report", "--owner", "acme-corporation", "--provider", "openai", "--expires-in", "90d"]) == 0
+    told = said(capsys, "keys", "list")
+    assert max(map(len, told.splitlines())) <= 80
+    assert "acme-corporation" in told
 
 
 def test_budgets_are_made_changed_and_removed(gateway: RunningGateway, capsys: Captured) -> None:

@@ -26,7 +26,7 @@ async def proxy(valkey: Valkey) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def store(proxy: Proxy, clock: FakeClock) -> AsyncIterator[RedisStore]:
-    store = RedisStore(proxy.url, "test", clock, 10, 100_000, timeout_s=0.5)
+    store = RedisStore(proxy.url, "test", clock, 10, 100_000, timeout_s=20)
     yield store
     await store.aclose()
 
@@ -34,11 +34,11 @@ async def store(proxy: Proxy, clock: FakeClock) -> AsyncIterator[RedisStore]:
 async def test_a_refused_connection_is_known_at_once_and_not_asked_again_for_a_while(clock: FakeClock) -> None:
     with Valkey() as server:
         server.kill()
-        store = RedisStore(server.url, "test", clock, 10, 100_000)
+        store = RedisStore(server.url, "test", clock, 10, 100_000, timeout_s=60)
         began_s = time.perf_counter()
         with pytest.raises(StoreUnavailable):
             await store.get("a_1")
-        assert time.perf_counter() - began_s < 1
+        assert time.perf_counter() - began_s < 30
         assert not store.healthy
         server.start()
         with pytest.raises(StoreUnavailable):
@@ -53,11 +53,11 @@ async def test_a_slow_server_costs_no_more_than_the_time_allowed(valkey: Valkey,
     async with Proxy(valkey.port) as proxy:
         store = RedisStore(proxy.url, "test", clock, 10, 100_000)
         await store._redis.ping()  # the connection stands
-        proxy.delay_s = 5
+        proxy.delay_s = 60
         began_s = time.perf_counter()
         with pytest.raises(StoreUnavailable):
             await store.get("a_1")
-        assert time.perf_counter() - began_s < 1
+        assert time.perf_counter() - began_s < 30
         await store.aclose()
 
 
@@ -70,13 +70,12 @@ def scripts_run(valkey: Valkey) -> int:
 async def test_a_call_that_is_given_up_takes_nobody_else_s_answer(store: RedisStore, proxy: Proxy, valkey: Valkey) -> None:
     await store.put("a_1", b"of a", 60)
     await store.put("b_1", b"of b", 60)
-    proxy.delay_s = 0.1
+    proxy.delay_s = 1
     before = scripts_run(valkey)
     asked = asyncio.ensure_future(store.get("a_1"))
-    for _ in range(1_000):
-        await asyncio.sleep(0.001)
-        if scripts_run(valkey) > before:
-            break
+    async with asyncio.timeout(30):
+        while scripts_run(valkey) == before:
+            await asyncio.sleep(0.001)
     asked.cancel()  # the server has answered, and the answer is on its way
     await asyncio.gather(asked, return_exceptions=True)
     assert asked.cancelled()

@@ -14,7 +14,7 @@ from llm_gateway.core.counters import MINUTE_US, Demand, Rules
 from llm_gateway.counters.redis import PREFIX, RedisCounters
 
 RULES = Rules((1_000, 40, 1_000), 10**6)
-NO_HANG_S = 5.0
+NO_HANG_S = 30.0
 """Far above the 50 ms that an operation may take: this machine may be busy."""
 
 
@@ -41,11 +41,9 @@ async def quickly(seconds: float) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(2_000):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it never came to hold")
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.005)
 
 
 async def ask(store: RedisCounters, name: str, scope: str = "caller:a", rules: Rules = RULES, hold: int = 0) -> bool:
@@ -101,8 +99,9 @@ async def test_without_a_store_at_the_start_the_share_counts_until_it_comes(serv
 
 
 async def test_frozen_it_costs_one_timeout_and_then_nothing(server: Valkey) -> None:
-    async with counters(server.url, timeout_s=0.05) as store:
+    async with counters(server.url) as store:
         assert await flood(store, "before", 10, hold=7) == 10
+        store.line._timeout_s = 0.05
         server.pause()
         begun = perf_counter()
         assert await flood(store, "during", 20, hold=7) == 20
@@ -111,6 +110,7 @@ async def test_frozen_it_costs_one_timeout_and_then_nothing(server: Valkey) -> N
         assert await flood(store, "later", 5, hold=7) == 5
         assert first_s < NO_HANG_S
         assert store.line.losses == 1
+        store.line._timeout_s = 20
         server.resume()
         await until(lambda: store.line.up)
         await until(lambda: store.line.idle)
@@ -152,11 +152,13 @@ async def test_tokens_used_while_it_was_away_are_told(server: Valkey) -> None:
 
 
 async def test_settled_while_it_is_away_it_is_told_later(server: Valkey) -> None:
-    async with counters(server.url, timeout_s=0.05) as store:
+    async with counters(server.url) as store:
         assert await ask(store, "a", hold=500)
+        store.line._timeout_s = 0.05
         server.pause()
         store.settle("a", 70)
         await until(lambda: not store.line.up)
+        store.line._timeout_s = 20
         server.resume()
         await until(lambda: store.line.up)
         await until(lambda: store.line.idle)
@@ -271,13 +273,13 @@ async def test_a_password_in_the_url_stands_in_no_log_and_no_repr(capsys: pytest
     assert "hunter2" not in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("steps", [0, 1, 3])
 async def test_a_loop_that_is_busy_is_not_held_against_the_store(valkey: Valkey, steps: int) -> None:
-    async with counters(valkey.url, timeout_s=0.05) as store:
-        for number in range(4):
+    async with counters(valkey.url, timeout_s=0.3) as store:
+        for number in range(2):
             asking = asyncio.ensure_future(ask(store, f"{steps}-{number}"))
             for _ in range(steps):
                 await asyncio.sleep(0)
-            sleep(0.12)  # noqa: ASYNC251 - what keeps the loop from turning
+            sleep(0.5)  # noqa: ASYNC251 - what keeps the loop from turning
             assert await asking
         assert (store.line.losses, store.line.up) == (0, True)

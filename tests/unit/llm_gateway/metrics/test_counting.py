@@ -9,7 +9,7 @@ from llm_gateway.core.errors import InvalidRequest, ProviderTimeout
 from llm_gateway.core.routing import Attempt
 from llm_gateway.core.types import SecurityLevel, Usage
 from llm_gateway.metrics.aggregate import OTHER, Aggregate, merged, unpack
-from llm_gateway.metrics.counting import add
+from llm_gateway.metrics.counting import Tape
 from llm_gateway.metrics.exposition import Gauges, families, render
 from llm_gateway.metrics.records import times_of
 from llm_gateway.metrics.summary import summary_of
@@ -18,9 +18,10 @@ GAUGES = Gauges("1.0", 0.0, {"openai": True}, 0, 0, 0)
 
 
 def counted(*calls: object) -> Aggregate:
-    into = Aggregate()
+    into, tape = Aggregate(), Tape()
     for each in calls:
-        add(into, each, times_of(each, each.received_s + 1.0), LISTED)  # type: ignore[attr-defined, arg-type]
+        tape.note(each, times_of(each, each.received_s + 1.0), LISTED)  # type: ignore[attr-defined, arg-type]
+    tape.settle(into)
     return into
 
 
@@ -93,13 +94,14 @@ def test_every_attempt_counts_for_the_one_that_made_it() -> None:
 def test_a_hundred_thousand_users_and_models_leave_the_number_of_series_as_it_was() -> None:
     into = counted(call(), call(model="never-heard-of"))
     series = len(render(families(into, GAUGES)).splitlines())
-    dice = random.Random(7)
+    dice, tape = random.Random(7), Tape()
     one = call()
     for _ in range(100_000):
         name = "".join(dice.choices(string.ascii_lowercase, k=8))
         one.attempts[0].model = name
         one.chosen = call(model=name).decision.ranked[0] if dice.random() < 0.01 else one.chosen  # type: ignore[union-attr]
-        add(into, one, times_of(one, 1.0), LISTED)
+        tape.note(one, times_of(one, 1.0), LISTED)
+    tape.settle(into)
     assert {key[2] for key in into.requests} | {key[2] for key in into.attempts} == {"gpt-4o", OTHER}
     assert len(render(families(into, GAUGES)).splitlines()) == series
     assert len(into.pack()) < 10_000
