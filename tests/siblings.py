@@ -16,6 +16,10 @@ INTERPRETED = {
 }
 
 
+HANGS_S = 60.0
+"""How long a request hangs that is not released: longer than any bound of a gateway under test, and than a slow machine takes."""
+
+
 class Siblings:
     """What the server keeps, what it was sent, and how it is to misbehave.
 
@@ -32,6 +36,8 @@ class Siblings:
         """Requests whose body has these words are not answered until `released`."""
         self.search_text: str | None = None
         self.released = threading.Event()
+        self.reached = threading.Event()
+        """Set when a request waits."""
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Any:
         """The answer to a route of the table; None: there is no such route."""
@@ -104,7 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.siblings.log.append(entry)
         fault = self.siblings.fault
         if fault == "hang" or (self.siblings.hang_on and self.siblings.hang_on.encode() in data):
-            self.siblings.released.wait(30)
+            self.siblings.reached.set()
+            self.siblings.released.wait(HANGS_S)
             self.close_connection = True
             return
         if fault == "die":

@@ -75,10 +75,12 @@ def _add_requests(cell: RequestCell, asked: list[_Asked]) -> None:
     cell.sensitive += sum(sensitive)
     cell.unpriced += sum(unpriced)
     answered = [each for outcome, each in zip(outcomes, times, strict=True) if not outcome]
-    cell.total.take([each.total_s for each in answered])
-    cell.overhead.take([each.overhead_s for each in answered])
-    cell.first.take([each.first_s for each in answered if each.first_s is not None])
-    cell.queue.take([each.queued_s for each in answered if each.queued_s > 0.0])
+    if answered:
+        total_s, first_s, queued_s, overhead_s = zip(*answered, strict=True)
+        cell.total.take(total_s)
+        cell.overhead.take(overhead_s)
+        cell.first.take([each for each in first_s if each is not None])
+        cell.queue.take([each for each in queued_s if each > 0.0])
 
 
 def outcome_of(exchange: Exchange, failure: LLMGatewayError | None) -> str:

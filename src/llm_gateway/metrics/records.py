@@ -22,7 +22,7 @@ MOST_KEPT: Final = 64
 MAX_TEXT: Final = 256
 MAX_INTEGER: Final = 2**62
 _encode = msgspec.json.Encoder().encode
-_row = tuple.__new__
+_named = tuple.__new__
 """Makes a named tuple of a tuple; by its own name it costs twice as much."""
 
 
@@ -164,7 +164,7 @@ def times_of(exchange: Exchange, ended_s: float) -> Times:
     last = attempts[-1] if attempts else None
     if last is None or last.first_chunk_s is None or not is_stream(exchange.request):
         own_s = total_s - exchange.upstream_s - queued_s
-        return Times(total_s, None, queued_s, own_s if own_s > 0.0 else 0.0)
+        return _named(Times, (total_s, None, queued_s, own_s if own_s > 0.0 else 0.0))
     before_s = last.started_s - exchange.received_s
     earlier_s = sum([attempt.duration_s for attempt in attempts[:-1]]) if len(attempts) > 1 else 0.0
     return Times(total_s, before_s + last.first_chunk_s, queued_s, max(before_s - earlier_s - queued_s, 0.0))
@@ -187,12 +187,12 @@ class Recorder:
     def row(self, exchange: Exchange, times: Times, place: tuple[str, int], at_us: int) -> Row:
         """The row of an exchange that arrived at `at_us`; `place` is (process, number)."""
         request, caller, chosen, failure = exchange.request, exchange.caller, exchange.chosen, exchange.failure
-        verdict, clearance, decision, attempts = exchange.sensitivity, exchange.clearance, exchange.decision, exchange.attempts
-        sent, given, cost = _sums(attempts)
+        verdict, clearance, decision = exchange.sensitivity, exchange.clearance, exchange.decision
+        made, sent, given, cost = _made(exchange.attempts, exchange.received_s)
         prefix, prefix_tokens = self._prefix(request)
         name = clean(caller.id)
         total_s, first_s, queued_s, overhead_s = times
-        return _row(Row, (
+        return _named(Row, (
             *place,
             at_us,
             exchange.correlation_id,
@@ -210,22 +210,22 @@ class Recorder:
             int(verdict.score * 10_000 + 0.5) / 10_000 if verdict is not None else None,
             200 if failure is None else failure.http_status,
             "" if failure is None else failure.error_type,
-            len(attempts),
+            len(made),
             sent,
             given,
             cost,
-            _us(total_s),
-            None if first_s is None else _us(first_s),
-            _us(queued_s),
-            _us(overhead_s),
+            int(total_s * 1_000_000) if total_s > 0 else 0,
+            None if first_s is None else int(first_s * 1_000_000) if first_s > 0 else 0,
+            int(queued_s * 1_000_000) if queued_s else 0,
+            int(overhead_s * 1_000_000),
             request.max_tokens if isinstance(request, ChatRequest) else None,
             self._content_digest(clearance.request_digest)[:DIGEST_DIGITS] if clearance is not None else "",
             prefix,
             prefix_tokens,
-            self._detail(exchange),
+            self._detail(exchange, made),
         ))  # fmt: skip
 
-    def _detail(self, exchange: Exchange) -> str:
+    def _detail(self, exchange: Exchange, made: list[Made]) -> str:
         """A `Detail` as JSON. Many calls differ in their attempts alone: what comes before these is kept as it was encoded."""
         request, caller, verdict = exchange.request, exchange.caller, exchange.sensitivity
         clearance, decision = exchange.clearance, exchange.decision
@@ -243,7 +243,7 @@ class Recorder:
                     self._heads.clear()
                 known = self._heads[what] = decision, self._head(exchange)  # with the decision, so that its id belongs to no other
             head = known[1]
-        return (head + _encode([_made(attempt, exchange.received_s) for attempt in exchange.attempts]) + b"}").decode()
+        return (head + _encode(made) + b"}").decode()
 
     def _head(self, exchange: Exchange) -> bytes:
         request, caller, verdict, clearance = exchange.request, exchange.caller, exchange.sensitivity, exchange.clearance
@@ -315,45 +315,39 @@ def _refused(each: Rejection) -> Refused:
     return Refused(each.provider, each.code, each.reason, each.spare)
 
 
-def _made(attempt: Attempt, received_s: float) -> Made:
-    usage, cost = attempt.billed if attempt.billed is not None else (attempt.usage, attempt.cost_pico_usd)
-    return Made(
-        attempt.provider,
-        clean(attempt.model),
-        attempt.security_level,
-        attempt.outcome,
-        _to_us(attempt.started_s - received_s) if attempt.started_s else 0.0,
-        _to_us(attempt.duration_s),
-        None if attempt.first_chunk_s is None else _to_us(attempt.first_chunk_s),
-        attempt.upstream_status,
-        attempt.reached,
-        usage.input_tokens if usage is not None else 0,
-        usage.output_tokens if usage is not None else 0,
-        cost,
-    )
-
-
-def _sums(attempts: list[Attempt]) -> tuple[int, int, int | None]:
-    """Tokens in and out, and the cost of all attempts; None: one that used something has no known price."""
+def _made(attempts: list[Attempt], received_s: float) -> tuple[list[Made], int, int, int | None]:
+    """The attempts; tokens in and out, and the cost of all of them; None: one that used something has no known price."""
+    made: list[Made] = []
     sent = given = 0
-    cost: int | None = 0
+    total: int | None = 0
     for attempt in attempts:
-        usage, price = attempt.billed if attempt.billed is not None else (attempt.usage, attempt.cost_pico_usd)
-        if usage is None:
-            continue
-        sent += usage.input_tokens
-        given += usage.output_tokens
-        cost = None if cost is None or price is None else cost + price
-    return _whole(sent), _whole(given), None if cost is None else _whole(cost)
+        usage, cost = attempt.billed if attempt.billed is not None else (attempt.usage, attempt.cost_pico_usd)
+        tokens = (0, 0)
+        if usage is not None:
+            tokens = usage.input_tokens, usage.output_tokens
+            sent += tokens[0]
+            given += tokens[1]
+            total = None if total is None or cost is None else total + cost
+        first_s = attempt.first_chunk_s
+        made.append(Made(
+            attempt.provider,
+            clean(attempt.model),
+            attempt.security_level,
+            attempt.outcome,
+            _to_us(attempt.started_s - received_s) if attempt.started_s else 0.0,
+            _to_us(attempt.duration_s),
+            None if first_s is None else _to_us(first_s),
+            attempt.upstream_status,
+            attempt.reached,
+            *tokens,
+            cost,
+        ))  # fmt: skip
+    return made, _whole(sent), _whole(given), None if total is None else _whole(total)
 
 
 def _to_us(seconds: float) -> float:
     """Seconds, rounded to microseconds; `round` costs four times as much."""
     return int(seconds * 1_000_000 + 0.5) / 1_000_000 if seconds > 0 else 0.0
-
-
-def _us(seconds: float) -> int:
-    return int(seconds * 1_000_000) if seconds > 0 else 0
 
 
 def _whole(figure: int) -> int:

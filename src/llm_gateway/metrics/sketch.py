@@ -41,6 +41,8 @@ class Sketch(msgspec.Struct, array_like=True):
 
     def take(self, values: Sequence[float]) -> None:
         """Take in values; many at once cost far less than one at a time. Negative ones count as 0."""
+        if not values:
+            return
         bins = self.bins
         known = [value if value < _GREATEST else _GREATEST for value in values if value > 0.0]
         self.count += len(values)

@@ -8,16 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.siblings import Siblings, sibling_server
+from tests.siblings import HANGS_S, Siblings, sibling_server
 from tests.support import RunningGateway, running_gateway
 
 from llm_gateway.cli.demo import PROVIDERS
+from llm_gateway.core.clock import SystemClock
+from llm_gateway.integrations.registry import SERVICES
 from llm_gateway.simulator import SimulatorProcess
 
 SECRET = "The internal API key of billing is sk-1234567890abcdef, keep it confidential."
 OUTSIDE = ("openai", "anthropic", "grok")
 FIRST_OUTSIDE = {"routing.strategy": "priority", "providers.openai.priority": -1}
 """Asked by itself, everything harmless goes to a provider that may not get sensitive content."""
+
+
+class Later(SystemClock):
+    """The machine's clock, and `by_s` more."""
+
+    by_s = 0.0
+
+    def monotonic_s(self) -> float:  # type: ignore[override]  # the machine's is a static method
+        return time.monotonic() + self.by_s
 
 
 @pytest.fixture
@@ -196,7 +207,8 @@ ALL_FOUR = ("doc_store", "memory_agent", "interpreter", "secure_analyzer")
 def failing(tmp_path_factory: pytest.TempPathFactory, simulator_of_session: SimulatorProcess) -> Iterator[tuple[RunningGateway, Siblings]]:
     """A gateway whose siblings do as they are told, and is not told to leave them alone."""
     with sibling_server() as (url, siblings):
-        settings = {**services_at(url, *ALL_FOUR, timeout_s=0.5), **FIRST_OUTSIDE, "integrations.breaker_failures": 1000}
+        bounds = {"integrations.breaker_failures": 1000, "integrations.contribution_timeout_s": 20}
+        settings = {**services_at(url, *ALL_FOUR, timeout_s=0.5), **FIRST_OUTSIDE, **bounds}
         with running_gateway(tmp_path_factory.mktemp("failing"), simulator_of_session, settings) as gateway:
             yield gateway, siblings
 
@@ -209,7 +221,7 @@ def test_a_sibling_that_fails_degrades_the_answer_and_is_named(
     siblings.fault = fault
     began = time.monotonic()
     answer = gateway.post("/enhanced-query", prompt=f"Explain the falcon: {fault}", user_id="developer123")
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < HANGS_S / 2
     assert answer.status == 200, answer.body
     took_part = answer.json["integrations"]
     assert {entry["service"] for entry in took_part["degraded"]} >= {"doc_store", "memory_agent"}
@@ -226,14 +238,14 @@ def test_a_sibling_that_fails_degrades_the_answer_and_is_named(
 
 def test_a_patient_sibling_cannot_keep_a_query_waiting(tmp_path: Path, simulator: SimulatorProcess) -> None:
     with sibling_server() as (url, siblings):
-        settings = {**services_at(url, *ALL_FOUR, timeout_s=60), "integrations.contribution_timeout_s": 0.3}
+        settings = {**services_at(url, *ALL_FOUR, timeout_s=2 * HANGS_S), "integrations.contribution_timeout_s": 1}
         with running_gateway(tmp_path, simulator, settings) as gateway:
             siblings.fault = "hang"
             began = time.monotonic()
             answer = gateway.post("/enhanced-query", prompt="Explain the falcon", user_id="developer123")
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < HANGS_S / 2
             assert answer.status == 200
-            assert {entry["service"] for entry in answer.json["integrations"]["degraded"]} == set(ALL_FOUR)
+            assert {entry["service"] for entry in answer.json["integrations"]["degraded"]} >= set(ALL_FOUR)
 
 
 def test_malicious_text_from_afar_is_material_and_is_judged(tmp_path: Path, simulator: SimulatorProcess) -> None:
@@ -281,8 +293,12 @@ def test_the_answer_to_a_sensitive_question_is_not_stored_below(tmp_path: Path, 
 
 
 def test_a_service_that_keeps_failing_is_left_alone_and_tried_again(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    bounds = {"integrations.breaker_failures": 2, "integrations.breaker_open_s": 0.2}
-    with sibling_server() as (url, siblings), running_gateway(tmp_path, simulator, {**services_at(url, "doc_store"), **bounds}) as gateway:
+    clock = Later()
+    bounds = {"integrations.breaker_failures": 2, "integrations.breaker_open_s": 1000}
+    with (
+        sibling_server() as (url, siblings),
+        running_gateway(tmp_path, simulator, {**services_at(url, "doc_store"), **bounds}, clock=clock) as gateway,
+    ):
 
         def search() -> Any:
             return gateway.post("/integrations/doc_store/search", query="x")
@@ -295,21 +311,25 @@ def test_a_service_that_keeps_failing_is_left_alone_and_tried_again(tmp_path: Pa
         assert refused.json["error"]["code"] == "circuit_open"
         assert len(siblings.log) == seen, "it was left alone"
         siblings.fault = ""
-        deadline = time.monotonic() + 5
-        while search().status != 200:
-            assert time.monotonic() < deadline
+        assert search().status == 502, "its while is not over"
+        clock.by_s = 1001
+        assert search().status == 200
+        siblings.fault = "error"
+        assert [search().json["error"]["code"] == "circuit_open" for _ in range(3)] == [False, False, True], "it counts anew"
 
 
-def test_status_of_a_hanging_service_comes_in_time(tmp_path: Path, simulator: SimulatorProcess) -> None:
+def test_status_of_hanging_services_comes_in_time(tmp_path: Path, simulator: SimulatorProcess) -> None:
     with sibling_server() as (url, siblings):
-        settings = {**services_at(url, *ALL_FOUR), "integrations.status_timeout_s": 0.5}
+        nine = [name for name in SERVICES if name != "summarizer_hub"]
+        settings = {**services_at(url, *nine), "integrations.status_timeout_s": 2}
         with running_gateway(tmp_path, simulator, settings) as gateway:
             siblings.fault = "hang"
             began = time.monotonic()
             status = gateway.get("/services/status").json
-            assert time.monotonic() - began < 1.5, "checked side by side"
-            assert (status["status"], status["healthy"]) == ("degraded", 6)
+            assert time.monotonic() - began < 9 * 2 - 2, "checked side by side"
+            assert (status["status"], status["healthy"]) == ("degraded", 1)
             assert not status["services"]["interpreter"]["healthy"]
+            assert status["services"]["interpreter"]["last_error"]
             assert status["services"]["summarizer_hub"]["healthy"]
 
 

@@ -74,6 +74,14 @@ CASES: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any], str]] = {
     ("analysis_service", "analyze_quality"): ({"content": TEXT}, {}, "content"),
 }  # fmt: skip
 """By operation: a request that is right, one that is wrong, and the field that the answer must name."""
+WRONG_FOR_ANYBODY: dict[tuple[str, str], tuple[dict[str, Any], str]] = {
+    ("memory_agent", "forget"): ({"memory_id": 7}, "memory_id"),
+    ("orchestrator", "execute_workflow"): ({"workflow": {"name": "w", "steps": []}}, "workflow.steps"),
+    ("orchestrator", "optimize_workflow"): ({"workflow": {"name": "w", "steps": []}}, "workflow.steps"),
+    ("prompt_store", "optimize"): ({"prompt": ""}, "prompt"),
+    ("prompt_store", "store_prompt"): ({"name": "greet"}, "content"),
+}
+"""What is wrong in a request wherever the service runs, for operations whose case above only the embedded service can know to be wrong."""
 EVERY = sorted((service.name, operation) for service in SERVICES.values() for operation in service.operations)
 
 
@@ -162,12 +170,11 @@ def test_remote(remote: RunningGateway, siblings: Siblings, case: tuple[str, str
     assert entry["headers"]["x-correlation-id"] == "trace-1"
     assert entry["headers"]["x-user-id"] == "dev"
     seen = len(siblings.log)
-    if case not in {("memory_agent", "forget"), ("orchestrator", "execute_workflow"), ("orchestrator", "optimize_workflow"), ("prompt_store", "optimize"),
-                    ("prompt_store", "store_prompt")}:  # what only the embedded service can know is wrong  # fmt: skip
-        refused = remote.call("POST", path_of(case), bad)
-        assert refused.status == 400, refused.body
-        assert refused.json["error"]["param"] == param
-        assert len(siblings.log) == seen, "a request that is wrong left the gateway"
+    bad, param = WRONG_FOR_ANYBODY.get(case, (bad, param))
+    refused = remote.call("POST", path_of(case), bad)
+    assert refused.status == 400, refused.body
+    assert refused.json["error"]["param"] == param
+    assert len(siblings.log) == seen, "a request that is wrong left the gateway"
 
 
 def test_both_spellings_of_a_service(embedded: RunningGateway) -> None:
@@ -187,6 +194,26 @@ def test_the_catalogue_names_every_operation_with_its_schemas(embedded: RunningG
     assert sorted((name, operation["name"]) for name, service in services.items() for operation in service["operations"]) == EVERY
     store = services["doc_store"]["operations"][0]
     assert "content" in store["request"]["$defs"]["StoreRequest"]["properties"]
+
+
+def test_a_run_is_cancelled_while_it_runs(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    with sibling_server() as (url, siblings):
+        settings = {"services.memory_agent.url": url, "services.memory_agent.timeout_s": 60}
+        with running_gateway(tmp_path, simulator, settings) as gateway:
+            siblings.hang_on = "never"
+
+            def post(operation: str, **body: object) -> Any:
+                return gateway.post(f"/integrations/orchestrator/{operation}", user_id="ann", **body).json["result"]
+
+            step = {"id": "say", "service": "memory_agent", "operation": "store_interaction", "input": {"prompt": "never"}}
+            after = {"id": "find", "service": "doc_store", "operation": "search", "input": {"query": "x"}, "depends_on": ["say"]}
+            run_id = post("execute_workflow", workflow={"name": "hung", "steps": [step, after]}, wait=False)["run_id"]
+            assert siblings.reached.wait(60)
+            assert post("get_workflow", run_id=run_id)["runs"][0]["status"] == "running"
+            ended = post("cancel_run", run_id=run_id)
+            siblings.released.set()
+            assert (ended["status"], [each["status"] for each in ended["steps"]]) == ("cancelled", ["skipped", "skipped"])
+            assert post("get_workflow", name="research")["runs"] == []
 
 
 def test_all_ten_say_how_they_fare(embedded: RunningGateway, remote: RunningGateway, siblings: Siblings) -> None:

@@ -272,8 +272,8 @@ def test_a_planted_secret_reaches_no_upstream_below_the_level(
         simulator.add_faults(*faults)
         answer = gateway.call("POST", path, body, headers)
         outcomes[answer.status] = outcomes.get(answer.status, 0) + 1
-        passed_on = {401, 404, 500, 529} if path.startswith(("/openai/", "/anthropic/")) else set()  # the provider's own refusal
-        assert answer.status in {200, 400, 403, 429, 502, 503, 504} | passed_on, answer
+        passed_on = {500} if path.startswith(("/openai/", "/anthropic/")) else set()  # the provider's own failure
+        assert answer.status < 500 or answer.status in {502, 503, 504, 529} | passed_on, answer
         for kind in PROVIDERS:
             if kind in secure:
                 continue
