@@ -5,10 +5,10 @@ RUN = .venv/bin
 
 .PHONY: demo run test check bench setup clean
 
-demo: setup  ## the gateway with five simulated providers, a page to open and lines to paste
+demo: .venv/.runs  ## the gateway with five simulated providers, a page to open and lines to paste
 	@$(RUN)/llm-gateway demo
 
-run: setup  ## the gateway on what is really there
+run: .venv/.runs  ## the gateway on what is really there
 	@$(RUN)/llm-gateway serve
 
 test: setup  ## every test, in parallel
@@ -28,6 +28,11 @@ setup: .venv/.complete
 .venv/.complete: pyproject.toml uv.lock $(UV)
 	@echo "Setting up .venv (once; a minute or so)"
 	@$(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+.venv/.runs: pyproject.toml uv.lock $(UV)
+	@echo "Setting up .venv (once; a moment)"
+	@$(UV) sync --frozen --quiet --inexact --no-dev --extra code --extra documents --python $(PYTHON)
 	@touch $@
 
 $(UV):
