@@ -25,7 +25,7 @@ from llm_gateway.api.openai import OpenAiApi
 from llm_gateway.api.openai_responses import ResponsesApi
 from llm_gateway.api.passthrough import PassthroughApi
 from llm_gateway.api.unknown import Unknown
-from llm_gateway.audit_log import AuditTrail
+from llm_gateway.audit.trail import AuditTrail
 from llm_gateway.cache_manager import Cache
 from llm_gateway.caches.memory import MemoryStore
 from llm_gateway.caching.store import Store

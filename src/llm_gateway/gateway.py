@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from llm_gateway.audit_log import AuditLog, AuditTrail
+from llm_gateway.audit.trail import AuditTrail
+from llm_gateway.audit_log import AuditLog
 from llm_gateway.authenticator import Authenticator
 from llm_gateway.budget_keeper import BudgetKeeper
 from llm_gateway.cache_manager import Cache, CacheManager, Wordings

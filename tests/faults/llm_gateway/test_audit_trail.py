@@ -19,8 +19,9 @@ from llm_gateway.audit.keys import key_in
 from llm_gateway.audit.offline import opened
 from llm_gateway.audit.rows import Row
 from llm_gateway.audit.search import Filters
+from llm_gateway.audit.trail import AuditTrail
 from llm_gateway.audit.verification import Verdict
-from llm_gateway.audit_log import AuditLog, AuditTrail
+from llm_gateway.audit_log import AuditLog
 from llm_gateway.core.clock import SystemClock
 from llm_gateway.core.errors import AuditUnavailable
 from llm_gateway.core.exchange import Caller, Credentials, Exchange, Reply

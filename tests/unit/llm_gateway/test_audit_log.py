@@ -20,8 +20,9 @@ from llm_gateway.audit import tables
 from llm_gateway.audit.chain import AuditKey, Head, resealed
 from llm_gateway.audit.keys import key_in
 from llm_gateway.audit.rows import Row
+from llm_gateway.audit.trail import DAY_US, FOREIGN_LEASE_US, AuditTrail
 from llm_gateway.audit.verification import Verdict
-from llm_gateway.audit_log import DAY_US, FOREIGN_LEASE_US, AuditLog, AuditTrail
+from llm_gateway.audit_log import AuditLog
 from llm_gateway.core.clearance import digest
 from llm_gateway.core.errors import (
     AuditUnavailable,
