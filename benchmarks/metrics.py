@@ -9,6 +9,7 @@ processor time a request. `log` is the line that `metrics.enable_detailed_loggin
 
 import argparse
 import asyncio
+import gc
 import io
 import json
 import tempfile
@@ -28,6 +29,7 @@ from llm_gateway.logs import configure_logs, hide
 from llm_gateway.metrics import tables
 from llm_gateway.metrics.records import Recorder, Row, times_of
 from llm_gateway.metrics_collector import MetricsCollector
+from llm_gateway.server import GC_ALLOCATIONS
 from llm_gateway.stores.sql import SqlStore
 
 REQUEST = ChatRequest((Message("user", "What is the capital of France? " * 8),))
@@ -163,6 +165,9 @@ def measure(requests: int) -> dict[str, float]:
     rows = [
         recorder.row(each, times_of(each, 0.9), ("p" * 24, number), 1_767_225_600_000_000 + number) for number, each in enumerate(exchanges)
     ]
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS)  # as the server sets it
     sums = asyncio.run(after(exchanges, None))
     results = {
         "hot": asyncio.run(hot(requests)),

@@ -47,7 +47,7 @@ async def ask(port: int, path: str = "/query", headers: Mapping[str, str] | None
     try:
         data = json.dumps(body).encode() if method == "POST" else b""
         lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(data)}\r\n{lines}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(data)}\r\n{lines}\r\n"
         writer.write(head.encode() + data)
         answer = await reader.read()
     finally:

@@ -30,6 +30,9 @@ MAX_DUMMIES: Final = 4096
 _NOBODY: Final = Entry(Key("", bytes(32), Grant("", "")), ANONYMOUS, -inf)
 """Stands in for a key that there is not, so that an unknown key costs what an expired one costs."""
 
+KEY_NEEDED: Final = "a valid API key is needed: Authorization: Bearer, or x-api-key"
+ADMIN_NEEDED: Final = "the admin token is needed: Authorization: Bearer (ADMIN_TOKEN, or the file admin_token in the data folder)"
+
 
 class Authenticator:
     """The stage, and the answer to "who is this" for every other endpoint. One for each configuration."""
@@ -99,7 +102,7 @@ class Authenticator:
         """
         token = credentials.token
         if not token:
-            _refuse()
+            _refuse(ADMIN_NEEDED)
         if self._entry(token) is not None:
             raise Forbidden("this endpoint needs the admin token: an API key does not open it")
         if (caller := self._lent.get(token)) is not None:
@@ -108,7 +111,7 @@ class Authenticator:
             return caller
         self._check_blocked(credentials.address)
         if not self.admin.matches(token):
-            self._fail(credentials.address)
+            self._fail(credentials.address, ADMIN_NEEDED)
         return ADMIN
 
     def _entry(self, token: str) -> Entry | None:
@@ -153,13 +156,13 @@ class Authenticator:
         if wait_s is not None:
             raise RateLimited("too many wrong credentials came from this address", code="too_many_failures", retry_after_s=wait_s)
 
-    def _fail(self, address: str) -> NoReturn:
+    def _fail(self, address: str, needed: str = KEY_NEEDED) -> NoReturn:
         self._failures.note(address, self._clock.monotonic_s())
-        _refuse()
+        _refuse(needed)
 
 
-def _refuse() -> NoReturn:
-    raise Unauthenticated("a valid API key is needed: Authorization: Bearer, or x-api-key")
+def _refuse(needed: str = KEY_NEEDED) -> NoReturn:
+    raise Unauthenticated(needed)
 
 
 def _user_of(caller: Caller, user_id: str) -> Caller:

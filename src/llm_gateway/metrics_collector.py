@@ -121,6 +121,9 @@ class MetricsCollector:
             except Exception:  # whatever is odd about one call, the others are counted
                 self.now.lost_rows += 1
                 _log.exception("a finished call could not be counted in full", correlation_id=exchange.correlation_id)
+        while len(self.rows) > MAX_ROWS:
+            self.rows.popleft()
+            self.now.lost_rows += 1
         if self._tape.length >= MOST_NOTED:
             self._settle()
 
@@ -133,19 +136,13 @@ class MetricsCollector:
         if self._recorder is not None:
             self._number += 1
             at_us = int((ended_wall_s - times.total_s) * 1_000_000)
-            self._keep(self._recorder.row(exchange, times, (self.process, self._number), at_us))
+            self.rows.append(self._recorder.row(exchange, times, (self.process, self._number), at_us))
         for tell in self.ended:
             tell(exchange, times.total_s)
 
     def _settle(self) -> None:
         if self._tape.length:
             self._tape.settle(self._minute(self._taped_s))
-
-    def _keep(self, row: Row) -> None:
-        if len(self.rows) >= MAX_ROWS:
-            self.rows.popleft()
-            self.now.lost_rows += 1
-        self.rows.append(row)
 
     @property
     def now(self) -> Aggregate:

@@ -32,22 +32,27 @@ LIMITS: Final[tuple[Limit, ...]] = ("burst", "rpm", "rph", "tpm", "cooldown")
 
 
 class Rules(msgspec.Struct, frozen=True, gc=False):
-    """What an account grants: `requests` in each of `WINDOWS_US`, `tokens` in any minute. `cooldown_us` 0: refusals start no cooldown."""
+    """What an account grants: `requests` in each of `WINDOWS_US`, `tokens` in any minute. `cooldown_us` 0: refusals start no cooldown.
+
+    `weight` is what a caller counts for where callers share a limit; 0: this is such a limit, shared by whoever stands first in a demand.
+    """
 
     requests: tuple[int, int, int] = (UNLIMITED, UNLIMITED, UNLIMITED)
     tokens: int = UNLIMITED
     cooldown_us: int = 0
     grain_us: int = -1
-    """The step in which requests are counted; 0: each by itself. Follows from `requests`."""
+    """The step in which requests are counted; 0: each by itself. Follows from `requests`, unless it is given."""
+    weight: int = 1
 
     def __post_init__(self) -> None:
-        coarse = any(FINE_UP_TO < limit < UNLIMITED for limit in self.requests)
-        msgspec.structs.force_setattr(self, "grain_us", COARSE_US if coarse else 0)
+        if self.grain_us < 0:
+            coarse = any(FINE_UP_TO < limit < UNLIMITED for limit in self.requests)
+            msgspec.structs.force_setattr(self, "grain_us", COARSE_US if coarse else 0)
 
     @property
     def is_open(self) -> bool:
         """Whether nothing is limited."""
-        return self == _OPEN
+        return (self.requests, self.tokens, self.cooldown_us) == (_OPEN.requests, _OPEN.tokens, _OPEN.cooldown_us)
 
     def share(self, parts: int) -> "Rules":
         """One of `parts` equal shares, at least 1 of everything that is limited."""
@@ -58,7 +63,7 @@ class Rules(msgspec.Struct, frozen=True, gc=False):
             return limit if limit == UNLIMITED else max(1, limit // parts)
 
         burst, minute, hour = map(part, self.requests)
-        return Rules((burst, minute, hour), part(self.tokens), self.cooldown_us)
+        return Rules((burst, minute, hour), part(self.tokens), self.cooldown_us, weight=self.weight)
 
 
 _OPEN: Final = Rules()

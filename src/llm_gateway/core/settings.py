@@ -165,6 +165,7 @@ class TierLimits(_Section):
     tokens_per_minute: int = Field(50_000, ge=1, description="Tokens in any minute, input and output together.")
     burst_limit: int = Field(10, ge=1, description="Requests in any one second.")
     cooldown_seconds: float = Field(60, ge=0, description="Pause after the third refusal within a minute.")
+    weight: int = Field(1, ge=1, le=1000, description="Its callers' part of `limits.overall` when that is used up, beside other tiers'.")
 
 
 class LimitsSettings(_Section):

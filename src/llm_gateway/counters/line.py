@@ -137,7 +137,7 @@ class Line:
         return not self._queue and not self._backlog
 
     async def comes_back(self, since_s: float, patience_s: float) -> bool:
-        """Whether it is up; one that was lost just now is waited for, until `patience_s` after the loss or after `since_s` (the loop's time)."""
+        """Whether it is up. One that was lost just now is waited for, until `patience_s` after the loss or after `since_s` (the loop's)."""
         if self.up:
             return True
         until_s = (since_s if self._lost_s is None else min(since_s, self._lost_s)) + patience_s

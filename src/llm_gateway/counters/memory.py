@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from llm_gateway.core.clock import Clock
-from llm_gateway.core.counters import MINUTE_US, REAPED_AT_ONCE, Demand, Gauge, Rules, Verdict
+from llm_gateway.core.counters import MINUTE_US, REAPED_AT_ONCE, Demand, Gauge, Limit, Rules, Verdict
 from llm_gateway.limits.account import Account, widest
+from llm_gateway.limits.sharing import Waiters
 
 LOOKED_AT: Final = 8
 """Oldest accounts among which the one that matters least makes room for a new one."""
@@ -32,6 +33,8 @@ class MemoryCounters:
         self.accounts: OrderedDict[str, Account] = OrderedDict()
         self._reservations: dict[str, _Reservation] = {}
         self._leases: list[tuple[int, str]] = []
+        self._waiters: dict[str, Waiters] = {}
+        """Who waits for the limits that callers share."""
         self._now_us = 0
 
     def now_us(self) -> int:
@@ -64,7 +67,8 @@ class MemoryCounters:
             account = accounts[place]
             if account.blocked_until_us > now_us:
                 return Verdict(False, accounts[0].gauge(now_us), place, "cooldown", account.blocked_until_us - now_us)
-            has_room = has_room and not account.wait(demand.rules, demand.hold, now_us)[0]
+            rules = demand.rules if demand.rules.weight else self._left(demands, accounts, place, now_us)  # nearly all are not shared
+            has_room = has_room and not account.wait(rules, demand.hold, now_us)[0]
         if not has_room:
             return self._refuse(demands, accounts, now_us)
         self._grant(name, demands, accounts, now_us, lease_us)
@@ -82,10 +86,32 @@ class MemoryCounters:
             accounts.append(account)
         return accounts
 
-    @staticmethod
-    def _refuse(demands: Sequence[Demand], accounts: list[Account], now_us: int) -> Verdict:
-        waits = [account.wait(demand.rules, demand.hold, now_us) for account, demand in zip(accounts, demands, strict=True)]
+    def _left(self, demands: Sequence[Demand], accounts: list[Account], place: int, now_us: int) -> Rules:
+        """What an account may grant: of a limit that is shared, what is left for whoever stands first."""
+        demand, first = demands[place], demands[0]
+        waiters = self._waiters.get(demand.scope) if place and not demand.rules.weight else None
+        if waiters is None:
+            return demand.rules
+        return waiters.left_for(first.scope, accounts[0].had, first.rules.weight, demand.rules, now_us)
+
+    def _note_waiter(self, demands: Sequence[Demand], accounts: list[Account], waits: list[tuple[int, Limit]], now_us: int) -> None:
+        """Remember who was turned away by nothing but limits that are shared."""
+        shared = [place > 0 and not demand.rules.weight for place, demand in enumerate(demands)]
+        if any(wait_us and not each for (wait_us, _), each in zip(waits, shared, strict=True)):
+            return
+        first = demands[0]
+        for demand, (wait_us, _) in zip(demands, waits, strict=True):
+            if wait_us:
+                waiters = self._waiters.setdefault(demand.scope, Waiters())
+                waiters.note(first.scope, accounts[0].had, first.rules.weight, demand.hold, wait_us, now_us)
+
+    def _refuse(self, demands: Sequence[Demand], accounts: list[Account], now_us: int) -> Verdict:
+        waits = [
+            account.wait(self._left(demands, accounts, number, now_us), demands[number].hold, now_us)
+            for number, account in enumerate(accounts)
+        ]
         place, wait_us, limit = widest(waits)
+        self._note_waiter(demands, accounts, waits, now_us)
         cooling = -1
         for number, (demand, account) in enumerate(zip(demands, accounts, strict=True)):
             cooldown_us = demand.rules.cooldown_us
@@ -104,6 +130,8 @@ class MemoryCounters:
     def _grant(self, name: str, demands: Sequence[Demand], accounts: list[Account], now_us: int, lease_us: int) -> None:
         for account, demand in zip(accounts, demands, strict=True):
             account.grant(now_us, demand.rules.grain_us, demand.hold)
+            if not demand.rules.weight and demand.scope in self._waiters and account is not accounts[0]:
+                self._waiters[demand.scope].let_in(demands[0].scope, accounts[0].had, demand.hold)
         until_us = now_us + lease_us
         self._reservations[name] = (until_us, accounts, demands)
         leases = self._leases
@@ -173,6 +201,7 @@ class MemoryCounters:
         return account.gauge(now_us)
 
     async def reset(self, scope: str) -> None:
+        self._waiters.pop(scope, None)
         account = self.accounts.get(scope)
         if account is not None:
             account.reset()

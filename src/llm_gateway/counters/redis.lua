@@ -2,12 +2,13 @@
 --
 -- KEYS: scopes. ARGV: operation, prefix, now in microseconds ('' in production: the server's own time), then what the operation takes.
 -- An account is three keys: <prefix><scope>:a (hash: counts and edges), :q (list of grants, "time" or "time:how many"),
--- :u (list of used tokens, "slot end:tokens"). A reservation is <prefix>r:<name> (hash: scope to tokens held), its lease a member of
+-- :u (list of used tokens, "slot end:tokens"); a limit that callers share has :w (hash: who waits for it). A reservation is <prefix>r:<name> (hash: scope to tokens held), its lease a member of
 -- <prefix>leases. All keys share the hash tag in the prefix, so on a cluster they live in one slot.
 
 local WINDOW = {1000000, 60000000, 3600000000}
 local MINUTE, SLOT, HELD_BACK, REFUSALS, REAPED = 60000000, 250000, 1000000, 3, 8
 local KEEP_MS, TOMBSTONE_MS, JUMP = 3660000, 60000, 2000000
+local WAITERS, GRACE, LONGEST, PARTED = 64, 2000000, 3962000000, 1000000000
 
 local op, prefix = ARGV[1], ARGV[2]
 local now = tonumber(ARGV[3])
@@ -147,7 +148,7 @@ end
 
 local function open(scope)
   local base = prefix .. scope
-  local a = {scope = scope, key = base .. ':a', q = base .. ':q', u = base .. ':u', first = {0, 0, 0}}
+  local a = {scope = scope, key = base .. ':a', q = base .. ':q', u = base .. ':u', w = base .. ':w', first = {0, 0, 0}}
   local f = redis.call('HMGET', a.key, 'h1', 'h2', 'h3', 'c1', 'c2', 'c3', 'len', 'last', 'used', 'held', 'r1', 'r2', 'until', 'cooled')
   a.known = f[1] and true or false
   for place = 1, 14 do f[place] = tonumber(f[place] or 0) end
@@ -240,6 +241,74 @@ local function refuse(a, cooldown)
   return true
 end
 
+-- Who waits for a limit that callers share, as limits/sharing.py has it: until, what it had (three windows, tokens), weight, and how many
+-- requests and tokens it wanted.
+local function numbers_in(raw)
+  local found = {}
+  for each in string.gmatch(raw, '%d+') do found[#found + 1] = tonumber(each) end
+  return found
+end
+
+local function put_waiter(a, who, waiter)
+  for place, each in ipairs(waiter) do waiter[place] = text(each) end
+  redis.call('HSET', a.w, who, table.concat(waiter, ':'))
+  redis.call('PEXPIRE', a.w, KEEP_MS)
+end
+
+local function waiters_of(a)
+  local found, raw = {}, redis.call('HGETALL', a.w)
+  for place = 1, #raw, 2 do
+    local waiter = numbers_in(raw[place + 1])
+    local rest = waiter[1] - now
+    if rest > 0 and rest <= LONGEST then found[raw[place]] = waiter else redis.call('HDEL', a.w, raw[place]) end
+  end
+  return found
+end
+
+local function had(a) return {a.c[1], a.c[2], a.c[3], a.used + a.held} end
+
+local function left_for(rules, a, first, weight)
+  local others, total, mine, left = {}, weight, had(first), {unpack(rules)}
+  for who, waiter in pairs(waiters_of(a)) do
+    if who ~= first.scope then
+      others[#others + 1] = waiter
+      total = total + waiter[6]
+    end
+  end
+  if #others == 0 then return rules end
+  for place = 1, 4 do
+    local limit, kept = rules[place], 0
+    if limit <= PARTED and mine[place] * total >= limit * weight then
+      for _, waiter in ipairs(others) do
+        local part = math.max(0, math.floor(limit * waiter[6] / total) - waiter[place + 1])
+        kept = kept + math.min(place == 4 and waiter[8] or waiter[7], part)
+      end
+      left[place] = math.max(1, limit - kept)
+    end
+  end
+  return left
+end
+
+local function note_waiter(a, first, weight, hold, wait)
+  local known, use = waiters_of(a)[first.scope], had(first)
+  if not known and redis.call('HLEN', a.w) >= WAITERS then return end
+  known = known or {0, 0, 0, 0, 0, 0, 0, 0}
+  local ends = now + wait + math.floor(wait / 10) + GRACE
+  put_waiter(a, first.scope, {ends, use[1], use[2], use[3], use[4], weight, known[7] + 1, known[8] + hold})
+end
+
+local function let_in(a, first, hold)
+  local raw = redis.call('HGET', a.w, first.scope)
+  if not raw then return end
+  local known = numbers_in(raw)
+  if known[7] <= 1 then
+    redis.call('HDEL', a.w, first.scope)
+    return
+  end
+  local use = had(first)
+  put_waiter(a, first.scope, {known[1], use[1], use[2], use[3], use[4], known[6], known[7] - 1, math.max(0, known[8] - hold)})
+end
+
 local function settle(name, tokens)
   local key = prefix .. 'r:' .. name
   local held = redis.call('HGETALL', key)
@@ -273,30 +342,37 @@ local function answer(granted, a, refused, name, wait)
   return out
 end
 
--- name, lease, then burst, rpm, rph, tokens, cooldown, grain, hold of each scope.
+-- name, lease, then burst, rpm, rph, tokens, cooldown, grain, weight (0: callers share it), hold of each scope.
 local function reserve()
   local name, lease = ARGV[4], tonumber(ARGV[5])
   for _, late in ipairs(redis.call('ZRANGEBYSCORE', prefix .. 'leases', '-inf', text(now), 'LIMIT', 0, REAPED)) do settle(late, nil) end
   local accounts, rules, holds = {}, {}, {}
   for place, scope in ipairs(KEYS) do
     accounts[place] = open(scope)
-    local at = 6 + (place - 1) * 7
+    local at = 6 + (place - 1) * 8
     local rule = {}
-    for offset = 0, 5 do rule[offset + 1] = tonumber(ARGV[at + offset]) end
-    rules[place], holds[place] = rule, tonumber(ARGV[at + 6])
+    for offset = 0, 6 do rule[offset + 1] = tonumber(ARGV[at + offset]) end
+    rules[place], holds[place] = rule, tonumber(ARGV[at + 7])
   end
   if redis.call('EXISTS', prefix .. 'r:' .. name) == 1 then return answer(1, accounts[1], 0, 1, 0) end
   if redis.call('EXISTS', prefix .. 'x:' .. name) == 1 then return answer(0, accounts[1], 0, 1, 0) end
   for place, a in ipairs(accounts) do
     if a.until_ > now then return answer(0, accounts[1], place, 5, a.until_ - now) end
   end
-  local refused, longest, limit, waits = 0, 0, 2, {}
+  local refused, longest, limit, waits, own = 0, 0, 2, {}, false
   for place, a in ipairs(accounts) do
-    local wait, which = wait_of(a, rules[place], holds[place])
+    local rule = rules[place]
+    local shared = rule[7] == 0 and place > 1
+    if shared then rule = left_for(rule, a, accounts[1], rules[1][7]) end
+    local wait, which = wait_of(a, rule, holds[place])
     waits[place] = wait
+    own = own or (not shared and wait > 0)
     if wait > longest then refused, longest, limit = place, wait, which end
   end
   if refused > 0 then
+    for place, a in ipairs(accounts) do
+      if waits[place] > 0 and not own then note_waiter(a, accounts[1], rules[1][7], holds[place], waits[place]) end
+    end
     local cooling = 0
     for place, a in ipairs(accounts) do
       if rules[place][5] > 0 and waits[place] > 0 then
@@ -310,6 +386,7 @@ local function reserve()
   local key = prefix .. 'r:' .. name
   for place, a in ipairs(accounts) do
     grant(a, rules[place][6], holds[place])
+    if rules[place][7] == 0 and place > 1 then let_in(a, accounts[1], holds[place]) end
     save(a)
     redis.call('HINCRBY', key, a.scope, holds[place])
   end
@@ -338,7 +415,7 @@ end
 local function reset()
   local a = open(KEYS[1])
   if not a.known then return 0 end
-  redis.call('DEL', a.q, a.u)
+  redis.call('DEL', a.q, a.u, a.w)
   a.h, a.c, a.len, a.last, a.used, a.r1, a.r2, a.until_, a.cooled = {0, 0, 0}, {0, 0, 0}, 0, 0, 0, 0, 0, 0, 0
   save(a)
   return 1

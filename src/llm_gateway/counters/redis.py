@@ -169,7 +169,7 @@ def _merges(scope: str, entries: list[Entry]) -> Iterator[Operation]:
 
 @lru_cache(4_096)
 def _words_of(rules: Rules) -> tuple[bytes, ...]:
-    return tuple(str(number).encode() for number in (*rules.requests, rules.tokens, rules.cooldown_us, rules.grain_us))
+    return tuple(str(number).encode() for number in (*rules.requests, rules.tokens, rules.cooldown_us, rules.grain_us, rules.weight))
 
 
 def _gauge(reply: list[int]) -> Gauge:

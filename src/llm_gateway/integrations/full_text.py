@@ -1,7 +1,6 @@
 """Full-text search behind one small port, on whichever database the store is: SQLite's FTS5, or PostgreSQL's tsvector.
 
-A text is added under a scope (a collection of one owner) and found by the words of a query within that scope alone: the scope is
-part of the index, so one owner's search reads nothing of another's. Sources: https://www.sqlite.org/fts5.html,
+A text is added under a scope (a collection of one owner) and found by the words of a query within that scope alone. Sources: https://www.sqlite.org/fts5.html,
 https://www.postgresql.org/docs/current/textsearch.html.
 """
 
@@ -28,6 +27,7 @@ SQLITE_INDEX: Final = (
 )
 POSTGRES_INDEX: Final = (
     "ALTER TABLE search_entries ADD COLUMN IF NOT EXISTS terms tsvector",
+    "ALTER TABLE search_entries ALTER COLUMN terms SET STORAGE MAIN",
     "CREATE INDEX IF NOT EXISTS search_entries_terms ON search_entries USING gin (terms)",
 )
 """The index itself, which SQLAlchemy has no words for: made with the table, here and in the schema's migrations alike."""
@@ -40,6 +40,8 @@ MOST_TERMS: Final = 16
 MOST_RANKED: Final = 4_000
 """Entries whose fit is computed for one search (some 3 us each). Words that stand everywhere are left out first: they hardly tell
 entries apart. Where even the rarest word stands in more, the newest entries are taken."""
+MOST_RANKED_BY_POSTGRES: Final = 1_500
+"""The same for PostgreSQL, which unpacks what it ranks."""
 _WORD: Final = re.compile(r"[^\W_]+")
 _UNSPACED: Final = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\u0e00-\u0e7f])")
 """Letters of scripts that are written without spaces, one match each: every letter counts as a word."""
@@ -120,7 +122,7 @@ class SqliteFullText:
             held = int(connection.execute(_SQLITE_COUNT, {"match": _match(scope, [word])}).scalar_one())
             if held:
                 counts.append((held, word))
-        words = _rarest(counts)
+        words = _rarest(counts, MOST_RANKED)
         if not words:
             return []
         rows = connection.execute(_SQLITE_SEARCH, {"match": _match(scope, words), "most": MOST_RANKED})
@@ -132,12 +134,12 @@ def _match(scope: str, words: list[str]) -> str:
     return f"{{scope}} : {scope} AND {{content}} : ({either})"
 
 
-def _rarest(counts: list[tuple[int, str]]) -> list[str]:
+def _rarest(counts: list[tuple[int, str]], most: int) -> list[str]:
     """The words that tell entries apart, the rarest first, as many as can be ranked in time; the rarest in any case."""
     chosen: list[str] = []
     entries_held = 0
     for held, word in sorted(counts):
-        if chosen and entries_held + held > MOST_RANKED:
+        if chosen and entries_held + held > most:
             break
         entries_held += held
         chosen.append(word)
@@ -156,10 +158,8 @@ class PostgresFullText:
     """A tsvector beside each row of `search_entries`, with a GIN index."""
 
     def add(self, connection: Connection, scope: str, texts: Sequence[str]) -> list[int]:
-        return [
-            int(connection.execute(_POSTGRES_ADD, {"scope": scope, "content": content, "spaced": _spaced(content)}).scalar_one())
-            for content in texts
-        ]
+        given = {"scope": scope, "contents": list(texts), "spaced": [_spaced(content) for content in texts]}
+        return sorted(int(name) for name in connection.execute(_POSTGRES_ADD, given).scalars())
 
     def remove(self, connection: Connection, ids: Iterable[int]) -> None:
         wanted = list(ids)
@@ -167,22 +167,44 @@ class PostgresFullText:
             connection.execute(delete(entries).where(entries.c.id.in_(wanted[start : start + 500])))
 
     def search(self, connection: Connection, scope: str, query: str, limit: int) -> list[Found]:
-        # Each word is turned into a query by itself, so none of its signs is read as an operator.
         words = [_spaced(word).strip() for word in terms_of(query)]
         if not words:
             return []
-        either = " || ".join(f"plainto_tsquery('english', :w{index})" for index in range(len(words)))
-        found = text(
-            f"SELECT id, ts_rank_cd(terms, q, 1) AS score FROM search_entries, (SELECT {either} AS q) AS asked"  # noqa: S608 - names only
-            " WHERE scope = :scope AND terms @@ q ORDER BY score DESC LIMIT :limit"
-        )
-        bound = {f"w{index}": word for index, word in enumerate(words)}
-        rows = connection.execute(found, {**bound, "scope": scope, "limit": limit})
+        connection.execute(_NO_WHOLE_READS)
+        most = MOST_RANKED_BY_POSTGRES
+        each = ", ".join(_POSTGRES_COUNT.format(f"w{place}") for place in range(len(words)))
+        counted = connection.execute(text(f"SELECT {each}"), {**_numbered(words), "scope": scope, "over": most + 1}).one()
+        chosen = _rarest([(int(held), word) for held, word in zip(counted, words, strict=True) if held], most)
+        if not chosen:
+            return []
+        either = " || ".join(_AS_QUERY.format(f"w{place}") for place in range(len(chosen)))
+        given = {**_numbered(chosen), "scope": scope, "most": most, "limit": limit}
+        rows = connection.execute(text(_POSTGRES_SEARCH.format(either)), given)
         return [Found(int(row[0]), float(row[1])) for row in rows]
 
 
+def _numbered(words: list[str]) -> dict[str, str]:
+    return {f"w{place}": word for place, word in enumerate(words)}
+
+
+_AS_QUERY: Final = "plainto_tsquery('english', :{0})"
+"""Each word is turned into a query by itself, so none of its signs is read as an operator."""
+_NO_WHOLE_READS: Final = text("SELECT set_config('enable_seqscan', 'off', true)")
+"""For this transaction: that reading a table whole means unpacking every row is nothing that the planner reckons with."""
 _POSTGRES_ADD: Final = text(
-    "INSERT INTO search_entries (scope, content, terms) VALUES (:scope, :content, to_tsvector('english', :spaced)) RETURNING id"
+    "INSERT INTO search_entries (scope, content, terms) SELECT :scope, content, to_tsvector('english', spaced)"
+    " FROM unnest(CAST(:contents AS text[]), CAST(:spaced AS text[])) WITH ORDINALITY AS given(content, spaced, place)"
+    " ORDER BY place RETURNING id"
+)
+_POSTGRES_COUNT: Final = (
+    "(SELECT count(*) FROM (SELECT 1 FROM search_entries WHERE scope = :scope AND terms @@ plainto_tsquery('english', :{0}) LIMIT :over)"
+    " AS held)"
+)
+_POSTGRES_SEARCH: Final = (
+    "WITH asked AS (SELECT {0} AS q),"
+    " fits AS MATERIALIZED (SELECT id, terms FROM search_entries, asked WHERE scope = :scope AND terms @@ q),"
+    " newest AS (SELECT id, terms FROM fits ORDER BY id DESC LIMIT :most)"
+    " SELECT id, ts_rank_cd(terms, q, 1) AS score FROM newest, asked ORDER BY score DESC LIMIT :limit"
 )
 _SQLITE: Final = SqliteFullText()
 _POSTGRES: Final = PostgresFullText()

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from llm_gateway.core.counters import HELD_BACK_US, MINUTE_US, REFUSALS, SLOT_US, UNLIMITED, WINDOWS_US, Gauge, Limit, Rules
+from llm_gateway.limits.sharing import Use
 
 _BURST_US, _MINUTE_US, _HOUR_US = WINDOWS_US
 _COMPACT_FROM: Final = 256
@@ -149,6 +150,12 @@ class Account:
         tokens_free_us = self._ends[0] + MINUTE_US - now_us if self._ends else 0
         rest_us = self.blocked_until_us - now_us
         return Gauge((counts[0], counts[1], counts[2]), frees_us, self.used, self.held, tokens_free_us, rest_us if rest_us > 0 else 0)
+
+    @property
+    def had(self) -> Use:
+        """What it has had, for limits that are shared. Advance first."""
+        burst, minute, hour = self._counts
+        return burst, minute, hour, self.used + self.held
 
     @property
     def last_us(self) -> int:

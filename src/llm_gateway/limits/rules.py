@@ -14,17 +14,17 @@ _MAX_NAME: Final = 64
 def rules_of_tier(limits: TierLimits) -> Rules:
     """What a caller of a tier is granted."""
     requests = (limits.burst_limit, limits.requests_per_minute, limits.requests_per_hour)
-    return Rules(requests, limits.tokens_per_minute, round(limits.cooldown_seconds * 1_000_000))
+    return Rules(requests, limits.tokens_per_minute, round(limits.cooldown_seconds * 1_000_000), weight=limits.weight)
 
 
-def rules_of_scope(limits: ScopeLimits) -> Rules:
-    """What a provider, a model, a key or everything together is granted."""
+def rules_of_scope(limits: ScopeLimits, *, shared: bool = False) -> Rules:
+    """What a provider, a model, a key or everything together (`shared` by all callers) is granted."""
 
     def number(limit: int | None) -> int:
         return UNLIMITED if limit is None else min(limit, UNLIMITED)
 
     requests = (number(limits.burst_limit), number(limits.requests_per_minute), number(limits.requests_per_hour))
-    return Rules(requests, number(limits.tokens_per_minute))
+    return Rules(requests, number(limits.tokens_per_minute), weight=0 if shared else 1)
 
 
 def scope(kind: str, name: str) -> str:
@@ -41,7 +41,7 @@ class RuleBook:
         self.tiers = {name: rules_of_tier(limits) for name, limits in settings.rate_limiting.items()}
         self.tiers.setdefault(DEFAULT_TIER, rules_of_tier(TierLimits()))  # type: ignore[call-arg]
         self._tier_of_caller = settings.limits.callers
-        self.overall = rules_of_scope(settings.limits.overall)
+        self.overall = rules_of_scope(settings.limits.overall, shared=True)
         self.keys = _limited(settings.limits.keys)
         self.models = _limited(settings.limits.models)
         self.providers = _limited({name: provider.limits for name, provider in settings.providers.items()})

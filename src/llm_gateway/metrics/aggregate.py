@@ -17,6 +17,7 @@ NOBODY: Final = ""
 """The provider of requests that nobody answered."""
 LEFT: Final = "client_closed_request"
 """The error type of a caller who went away: a request, and nobody's error."""
+MOST: Final = 2**62
 HITS: Final = frozenset({"hit", "semantic"})
 
 RequestKey = tuple[str, str, str]
@@ -103,6 +104,12 @@ class AttemptCell(msgspec.Struct, array_like=True):
         self.input_sizes.merge(other.input_sizes)
         self.output_sizes.merge(other.output_sizes)
 
+    def cap(self) -> None:
+        """Let no sum be more than `MOST`."""
+        self.input_tokens, self.output_tokens = min(self.input_tokens, MOST), min(self.output_tokens, MOST)
+        self.cache_read_tokens, self.cache_write_tokens = min(self.cache_read_tokens, MOST), min(self.cache_write_tokens, MOST)
+        self.reasoning_tokens, self.cost_pico_usd = min(self.reasoning_tokens, MOST), min(self.cost_pico_usd, MOST)
+
 
 class Aggregate(msgspec.Struct, array_like=True):
     """Everything that is counted, over some time and some processes.
@@ -156,7 +163,13 @@ class Aggregate(msgspec.Struct, array_like=True):
         return Totals(request, attempt)
 
     def pack(self) -> bytes:
-        return _encode(self)
+        """As `unpack` reads it. A sum that is too large to be written, for a provider may report anything, ends at `MOST`."""
+        try:
+            return _encode(self)
+        except OverflowError:
+            for cell in self.attempts.values():
+                cell.cap()
+            return _encode(self)
 
 
 class Totals(msgspec.Struct):

@@ -22,6 +22,7 @@ MOST_KEPT: Final = 64
 MAX_TEXT: Final = 256
 MAX_INTEGER: Final = 2**62
 _encode = msgspec.json.Encoder().encode
+_NO_PREFIX: Final = ("", 0)
 _named = tuple.__new__
 """Makes a named tuple of a tuple; by its own name it costs twice as much."""
 
@@ -189,11 +190,13 @@ class Recorder:
         request, caller, chosen, failure = exchange.request, exchange.caller, exchange.chosen, exchange.failure
         verdict, clearance, decision = exchange.sensitivity, exchange.clearance, exchange.decision
         made, sent, given, cost = _made(exchange.attempts, exchange.received_s)
-        prefix, prefix_tokens = self._prefix(request)
+        chat = request if isinstance(request, ChatRequest) else None
+        prefix, prefix_tokens = _NO_PREFIX if chat is None else self._prefix(chat)
         name = clean(caller.id)
         total_s, first_s, queued_s, overhead_s = times
         return _named(Row, (
-            *place,
+            place[0],
+            place[1],
             at_us,
             exchange.correlation_id,
             name,
@@ -204,7 +207,7 @@ class Recorder:
             chosen.target.provider if chosen is not None else "",
             clean(chosen.target.model) if chosen is not None else "",
             decision.strategy if decision is not None else "",
-            int(is_stream(request)),
+            int(chat.stream) if chat is not None else 0,
             exchange.cache_state,
             int(is_sensitive(exchange)),
             int(verdict.score * 10_000 + 0.5) / 10_000 if verdict is not None else None,
@@ -218,7 +221,7 @@ class Recorder:
             None if first_s is None else int(first_s * 1_000_000) if first_s > 0 else 0,
             int(queued_s * 1_000_000) if queued_s else 0,
             int(overhead_s * 1_000_000),
-            request.max_tokens if isinstance(request, ChatRequest) else None,
+            chat.max_tokens if chat is not None else None,
             self._content_digest(clearance.request_digest)[:DIGEST_DIGITS] if clearance is not None else "",
             prefix,
             prefix_tokens,
@@ -233,8 +236,8 @@ class Recorder:
             head = self._head(exchange)
         else:
             what = (
-                id(decision), request.provider, request.model, caller.allowed_providers, caller.allowed_models, exchange.minimum_level, exchange.strategy, exchange.tainted,
-                exchange.finish_reason, verdict.failed if verdict is not None else "",
+                id(decision), request.provider, request.model, caller.allowed_providers, caller.allowed_models, exchange.minimum_level,
+                exchange.strategy, exchange.tainted, exchange.finish_reason, verdict.failed if verdict is not None else "",
                 None if clearance is None else (clearance.policy_version, clearance.eligible),
             )  # fmt: skip
             known = self._heads.get(what)
@@ -280,16 +283,16 @@ class Recorder:
             known = self._places[places] = tuple(sorted(place.provider for place in places))
         return known
 
-    def _prefix(self, request: Request) -> tuple[str, int]:
+    def _prefix(self, request: ChatRequest) -> tuple[str, int]:
         """A keyed digest of the system prompt and about how many tokens it has, where it is long enough for a provider's prompt cache."""
-        if not isinstance(request, ChatRequest) or not request.messages or request.messages[0].role != "system":
-            return "", 0
+        if not request.messages or request.messages[0].role != "system":
+            return _NO_PREFIX
         text = request.messages[0].text()
         if len(text) < MIN_PREFIX_TOKENS:  # no text has more tokens than bytes, and hardly one more than characters
-            return "", 0
+            return _NO_PREFIX
         tokens = estimate_tokens(text)
         if tokens < MIN_PREFIX_TOKENS:
-            return "", 0
+            return _NO_PREFIX
         fingerprint = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()
         return self._content_digest(fingerprint)[:DIGEST_DIGITS], tokens
 
@@ -322,11 +325,11 @@ def _made(attempts: list[Attempt], received_s: float) -> tuple[list[Made], int, 
     total: int | None = 0
     for attempt in attempts:
         usage, cost = attempt.billed if attempt.billed is not None else (attempt.usage, attempt.cost_pico_usd)
-        tokens = (0, 0)
+        asked = answered = 0
         if usage is not None:
-            tokens = usage.input_tokens, usage.output_tokens
-            sent += tokens[0]
-            given += tokens[1]
+            asked, answered = usage.input_tokens, usage.output_tokens
+            sent += asked
+            given += answered
             total = None if total is None or cost is None else total + cost
         first_s = attempt.first_chunk_s
         made.append(Made(
@@ -339,7 +342,8 @@ def _made(attempts: list[Attempt], received_s: float) -> tuple[list[Made], int, 
             None if first_s is None else _to_us(first_s),
             attempt.upstream_status,
             attempt.reached,
-            *tokens,
+            asked,
+            answered,
             cost,
         ))  # fmt: skip
     return made, _whole(sent), _whole(given), None if total is None else _whole(total)

@@ -88,7 +88,7 @@ async def killed_in_the_middle(folder: Path, environ: dict[str, str], settings: 
     process = subprocess.Popen(command, env={"PATH": os.defpath, **environ}, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
     try:
         writer = None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while writer is None:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -196,7 +196,7 @@ class _Moody(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
         if "content-length" in headers:  # more was promised: it breaks off once the caller has what came
             self.wfile.flush()
-            assert server.got.wait(10)
+            assert server.got.wait(60)
 
     do_GET = do_POST
 

@@ -113,7 +113,7 @@ def test_a_run_whose_process_died_is_taken_up_by_one_other(run_on: Runner) -> No
         assert [await each.take_up() for each in living] == [0, 0], "its lease is not over yet"
         clock.now_s += 16
         assert sum(await asyncio.gather(*(each.take_up() for each in living))) == 1
-        await asyncio.gather(*(each.wait(run.run_id, 5) for each in living))
+        await asyncio.gather(*(each.wait(run.run_id, 60) for each in living))
         assert len(called) == 1
         assert (await living[0].record(run.run_id, "ann")).status == "succeeded"
 
@@ -130,7 +130,7 @@ def test_a_stored_step_is_not_run_again(run_on: Runner) -> None:
         await work.store.write(lambda connection: runs.note_step(connection, run.run_id, done))
         living = engine(work, clock, "me", called)
         assert await living.take_up() == 1
-        await living.wait(run.run_id, 5)
+        await living.wait(run.run_id, 60)
         assert called == ["me kept"]
 
     run_on(test)
@@ -143,7 +143,7 @@ def test_who_may_not_call_any_more_has_nothing_run(run_on: Runner) -> None:
         await work.store.write(lambda connection: runs.begin(connection, run, clock.now_s, "dead", 0.0))
         living = engine(work, clock, "me", called)
         await living.take_up()
-        await living.wait(run.run_id, 5)
+        await living.wait(run.run_id, 60)
         assert called == []
         assert (await living.record(run.run_id, "gone")).status == "failed"
 
@@ -161,7 +161,7 @@ def test_cancelling_and_stopping(run_on: Runner) -> None:
         assert (await living.record(left, "ann")).status == "running", "who starts next goes on with it"
         heir = engine(work, clock, "heir", called)
         assert await heir.take_up() == 1, "at once: the lease was given back"
-        await heir.wait(left, 5)
+        await heir.wait(left, 60)
         assert (await heir.record(left, "ann")).status == "succeeded"
         clock.now_s += 31 * DAY_S
         assert await work.store.write(lambda connection: runs.forget_before(connection, clock.now_s - 30 * DAY_S)) == 2

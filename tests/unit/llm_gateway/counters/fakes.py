@@ -5,9 +5,10 @@ from llm_gateway.core.counters import Demand, Rules
 SECOND = 1_000_000
 LEASE = 30 * SECOND
 TIER = Rules((3, 5, 8), 1_000, 20 * SECOND)
-WIDE = Rules((50, 12, 40), 3_000)
+WIDE = Rules((50, 12, 40), 3_000, weight=0)
+GREEDY = Rules((30, 30, 60), 2_500, weight=3)
 COARSE = Rules((20_000, 50_000, 90_000), 10**9)
-RULES = {"caller:a": TIER, "caller:b": TIER, "overall": WIDE, "provider:p": COARSE}
+RULES = {"caller:a": TIER, "caller:b": TIER, "caller:c": GREEDY, "overall": WIDE, "provider:p": COARSE}
 
 
 class FakeClock:

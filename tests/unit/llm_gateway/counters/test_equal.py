@@ -14,7 +14,10 @@ from llm_gateway.core.counters import MINUTE_US, SLOT_US, WINDOWS_US, Demand
 from llm_gateway.counters.memory import MemoryCounters
 from llm_gateway.counters.redis import RedisCounters
 
-SCOPES = st.lists(st.sampled_from(sorted(RULES)), min_size=1, max_size=3, unique=True)
+SCOPES = st.one_of(
+    st.lists(st.sampled_from(sorted(RULES)), min_size=1, max_size=3, unique=True),
+    st.sampled_from([["caller:a", "overall"], ["caller:b", "overall"], ["caller:c", "overall"]]),
+)
 STEPS = st.one_of(
     st.integers(0, 3 * SECOND),
     st.sampled_from((1, SLOT_US, SECOND - 1, SECOND, MINUTE_US - 1, MINUTE_US, LEASE, 20 * SECOND, WINDOWS_US[2])),

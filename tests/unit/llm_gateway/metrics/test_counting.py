@@ -8,7 +8,7 @@ from tests.unit.llm_gateway.metrics.finished_calls import LISTED, call
 from llm_gateway.core.errors import InvalidRequest, ProviderTimeout
 from llm_gateway.core.routing import Attempt
 from llm_gateway.core.types import SecurityLevel, Usage
-from llm_gateway.metrics.aggregate import OTHER, Aggregate, merged, unpack
+from llm_gateway.metrics.aggregate import MOST, OTHER, Aggregate, merged, unpack
 from llm_gateway.metrics.counting import Tape
 from llm_gateway.metrics.exposition import Gauges, families, render
 from llm_gateway.metrics.records import times_of
@@ -115,3 +115,21 @@ def test_aggregates_merge_and_survive_storage() -> None:
     whole = merged((unpack(left.pack()), unpack(right.pack())))
     together = counted(call(), call(cache="hit"), call(stream=True), call(fails=ProviderTimeout("x"), outcome="provider_timeout"))
     assert summary_of(whole) == summary_of(together)
+
+
+def test_a_provider_that_reports_more_than_there_is_spoils_no_others_figures() -> None:
+    into = counted(call(tokens=(10**30, 10**40), cost_pico_usd=10**45), call(provider="ollama", model="llama3"))
+    for _ in range(4):
+        into = merged((unpack(into.pack()), unpack(into.pack())))
+    assert into.attempts["chat", "openai", "gpt-4o", "ok"].cost_pico_usd >= MOST
+    assert into.attempts["chat", "ollama", "llama3", "ok"].input_tokens == 16 * 100
+
+
+def test_calls_that_are_noted_count_when_they_are_added_up_and_once() -> None:
+    tape, into = Tape(), Aggregate()
+    for _ in range(3):
+        tape.note(call(), times_of(call(), 1.0), LISTED)
+    assert (tape.length, into.requests) == (3, {})
+    tape.settle(into)
+    tape.settle(into)
+    assert (tape.length, into.totals().request.requests) == (0, 3)

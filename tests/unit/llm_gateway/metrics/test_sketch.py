@@ -51,3 +51,17 @@ def test_what_is_no_measure_does_not_break_it() -> None:
     assert len(sketch.bins) == 2
     assert counts().quantile(0.5) is None
     assert counts().mean is None
+
+
+@given(
+    st.lists(
+        st.one_of(st.floats(-1, 1e30), st.just(0.0), st.integers(0, 10**40), st.just(float("inf")), st.just(float("nan"))), max_size=80
+    )
+)
+def test_many_at_once_are_the_same_as_one_at_a_time(numbers: list[float]) -> None:
+    at_once = Sketch()
+    at_once.take(numbers)
+    one_by_one = of(numbers)
+    assert (at_once.count, at_once.bins) == (one_by_one.count, one_by_one.bins)
+    assert at_once.total == pytest.approx(one_by_one.total)
+    assert sum(at_once.bins.values()) == len(numbers)

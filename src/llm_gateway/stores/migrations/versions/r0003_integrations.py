@@ -14,6 +14,7 @@ SQLITE_INDEX = (
 )
 POSTGRES_INDEX = (
     "ALTER TABLE search_entries ADD COLUMN IF NOT EXISTS terms tsvector",
+    "ALTER TABLE search_entries ALTER COLUMN terms SET STORAGE MAIN",
     "CREATE INDEX IF NOT EXISTS search_entries_terms ON search_entries USING gin (terms)",
 )
 
