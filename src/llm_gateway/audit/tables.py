@@ -89,7 +89,7 @@ def append(connection: Connection, rows: Sequence[Row], head: Head) -> None:
     if connection.dialect.name == "sqlite":
         # Past SQLAlchemy's layers, which cost more than the rows: this is on the way of every request.
         driver = _sqlite(connection)
-        driver.executemany(_INSERT_ROWS, rows)
+        driver.executemany(_INSERT_ROWS, [tuple(row) for row in rows])  # bare tuples: named ones are read value by value through Python
         driver.execute(_SET_HEAD, (*head[1:], head.chain))
     else:
         connection.execute(insert(audit), [row._asdict() for row in rows])

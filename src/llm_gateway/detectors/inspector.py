@@ -155,14 +155,17 @@ class Inspector:
     def _buckets(self, text: str) -> Buckets | None:
         # A folded text has capitals in ASCII only.
         lowered = text.lower() if text.isascii() else text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
-        matches = self._lexicon.automaton.find_matches_as_indexes(lowered, overlapping=True)
-        if not matches:
+        table, inner = self._lexicon.table, self._lexicon.inner
+        entries = [
+            (wanted, start, end)
+            for index, start, end in self._lexicon.automaton.find_matches_as_indexes(lowered, overlapping=True)
+            if (wanted := inner[index] if start and lowered[start - 1] in _SPACED_LETTERS else table[index])
+        ]
+        if not entries:
             return None
         buckets: Buckets = [[] for _ in range(FAMILIES)]
-        table = self._lexicon.table
-        inner = self._lexicon.inner
-        for index, start, end in matches:
-            for family, payload in inner[index] if start and lowered[start - 1] in _SPACED_LETTERS else table[index]:
+        for wanted, start, end in entries:
+            for family, payload in wanted:
                 buckets[family].append((start, end, payload))
         for bucket in buckets:
             if len(bucket) > 1:

@@ -40,10 +40,20 @@ _DIGIT = re.compile(r"[0-9]")
 _CASES = re.compile(r"[a-z][A-Z][a-z]?[A-Z]|[A-Z][a-z][A-Z]")
 _FEWEST_DIGITS = 6
 """A text with fewer holds no number and nothing encoded in digits that a rule could take for something."""
-_DIGITS = b"0123456789"
-_CONTROLS = bytes((*range(9), 11, 12, *range(14, 32), 127))
-_SKETCH = bytes(32 if chr(code) in " .-_|*" else 118 if 33 <= code <= 126 else 110 for code in range(256))
-"""Separators become spaces, other visible characters become v, all else n."""
+_CONTROLS = frozenset((*range(9), 11, 12, *range(14, 32), 127))
+
+
+def _sketched(code: int) -> int:
+    if chr(code) in " .-_|*":
+        return 32
+    if 48 <= code <= 57:
+        return 100
+    return 118 if 33 <= code <= 126 else 99 if code in _CONTROLS else 110
+
+
+_SKETCH = bytes(map(_sketched, range(256)))
+"""Separators become spaces, digits d, other visible characters v, controls c, all else n."""
+_DIGITS_SHOW = bytes.maketrans(b"d", b"v")
 _SINGLE_LETTERS = b" v v v "
 _SEED_LINE_CHARS = (50, 240)
 
@@ -59,8 +69,9 @@ _SET = PatternSet((*(pattern for _, pattern in _COUNTED), ""), 64 << 20)
 def shapes_in(text: str) -> frozenset[int]:
     """The shapes that occur in `text`. Cheap sketches tell first which of the dearer looks can find anything."""
     seen: set[int] = set()
-    raw = text.encode("utf-8", "replace")
-    if len(raw) - len(raw.translate(None, _DIGITS)) >= _FEWEST_DIGITS or len(raw) != len(raw.translate(None, _CONTROLS)):
+    sketch = text.encode("utf-8", "replace").translate(_SKETCH)
+    digits = sketch.count(b"d")
+    if digits >= _FEWEST_DIGITS or b"c" in sketch:
         matched = _SET.match(text)
         if _SENTINEL not in matched:
             return _ALL
@@ -71,7 +82,7 @@ def shapes_in(text: str) -> frozenset[int]:
             seen.update((TOKEN, BASE64, BASE32))
             if longest >= 35:
                 seen.update((BASE85, DOTTED))
-    if _SINGLE_LETTERS in raw.translate(_SKETCH) and _SPACED.search(text):
+    if _SINGLE_LETTERS in (sketch.translate(_DIGITS_SHOW) if digits else sketch) and _SPACED.search(text):
         seen.add(SPACED)
     if _lower_line(text):
         seen.add(WORD_ROW)

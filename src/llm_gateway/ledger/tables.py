@@ -92,8 +92,9 @@ _PUT: Final = {
 
 def put(connection: Connection, rows: Sequence[Row]) -> None:
     """Store rows. One that is there already stays as it is, unless it stood for a call that was still running."""
-    # Past SQLAlchemy's compiler, which costs more than the rows; SQLite and PostgreSQL take the same statement.
-    connection.exec_driver_sql(_PUT[connection.dialect.paramstyle], list(rows))
+    # Past SQLAlchemy's compiler, which costs more than the rows; SQLite and PostgreSQL take the same statement. Bare tuples: named ones
+    # are read value by value through Python.
+    connection.exec_driver_sql(_PUT[connection.dialect.paramstyle], [tuple(row) for row in rows])
 
 
 def spent(connection: Connection, key: AccountKey, process: str) -> int:

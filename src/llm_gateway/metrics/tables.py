@@ -132,7 +132,7 @@ def _insert(connection: Connection, rows: Sequence[Row]) -> None:
     # Past SQLAlchemy's compiler, which costs more than the rows; SQLite and PostgreSQL take the same statement.
     style = connection.dialect.paramstyle
     places = [f"${place}" if style == "numeric_dollar" else "?" for place in range(1, len(COLUMNS) + 1)]
-    connection.exec_driver_sql(_INSERT.format(places=", ".join(places)), list(rows))
+    connection.exec_driver_sql(_INSERT.format(places=", ".join(places)), [tuple(row) for row in rows])
 
 
 def put_span(connection: Connection, start_s: int, process: str, data: bytes, width_s: int = MINUTE_S) -> None:
