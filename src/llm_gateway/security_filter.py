@@ -26,6 +26,7 @@ from llm_gateway.detectors.inspector import Inspector
 from llm_gateway.redaction import Restorer, Vault, redacted
 
 _log = structlog.get_logger(__name__)
+_LOWEST = SecurityLevel.LOW
 _ROUTE = KindPolicy()  # type: ignore[call-arg]  # pydantic fills the defaults
 WEAK = 0.3
 """Findings below this confidence add to a score, but do not say by themselves which level a request needs."""
@@ -120,7 +121,7 @@ class SecurityFilter:
 
     def _level(self, exchange: Exchange, sensitivity: Sensitivity) -> SecurityLevel:
         """The least level that may see the request: each reason can raise it, none can lower it."""
-        levels = [SecurityLevel.LOW]
+        levels = [_LOWEST]
         if sensitivity.sensitive:
             strong = {finding.kind for finding in sensitivity.findings if finding.confidence >= WEAK}
             levels += [self._policy_of(kind).minimum_level or self._settings.minimum_level for kind in strong]
@@ -132,7 +133,7 @@ class SecurityFilter:
             levels.append(exchange.minimum_level)
         if self._settings.callers:
             levels.append(self._settings.callers.get(exchange.caller.id, SecurityLevel.LOW))
-        return max(levels, key=lambda level: level.rank)
+        return max(levels, key=_rank) if len(levels) > 1 else _LOWEST
 
     async def judged(self, request: Request) -> Sensitivity:
         """The verdict on a request; nothing is sealed, and no policy is acted upon."""
