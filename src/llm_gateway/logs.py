@@ -1,15 +1,21 @@
 """Logs: one JSON object a line on standard error, with the correlation id of the call, and without any secret that is known here.
 
 Secrets are taken out by value, from the finished line: whatever part of the gateway or of a library wrote it, in a message, an
-exception or a URL. Where a person looks on, lines are readable instead of JSON.
+exception or a URL. Where a person looks on, lines are readable instead of JSON. A server's lines are written by a thread: whoever
+reads them may be slow, or stop reading, and no call waits for that.
 """
 
+import contextlib
 import logging
+import os
 import sys
+import threading
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator, MutableMapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final, Self, TextIO, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +24,8 @@ from pydantic import BaseModel, SecretStr
 
 MIN_SECRET_CHARACTERS: Final = 6
 """Shorter ones are no secrets, and would blank out words."""
+CLOSE_S: Final = 1.0
+"""Time for what waits to be written at the end."""
 MASK: Final = "[redacted]"
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 """Of the call that this task serves; every line that is logged meanwhile has it."""
@@ -73,6 +81,84 @@ def masked(line: str) -> str:
     return line
 
 
+class Sink:
+    """A stream that, inside its context, takes lines at once and lets a thread write them a moment later, many in one go.
+
+    While `out` takes nothing, up to `most_chars` wait; lines beyond are lost, and a line says how many. Outside of the
+    context it writes at once: a process that is going to fork must not have a thread.
+    """
+
+    def __init__(self, out: TextIO, *, most_chars: int = 8 << 20, gather_s: float = 0.02) -> None:
+        self._out = out
+        self._most_chars = most_chars
+        self._gather_s = gather_s
+        self._lines: deque[str] = deque()
+        self._chars = 0
+        self._lost = 0
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def isatty(self) -> bool:
+        return self._out.isatty()
+
+    def write(self, text: str) -> None:
+        if self._thread is None:
+            self._out.write(text)
+            return
+        with self._lock:
+            if self._chars > self._most_chars:
+                self._lost += 1
+                return
+            self._chars += len(text)
+            self._lines.append(text)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def flush(self) -> None:
+        if self._thread is None:
+            self._out.flush()
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._write_on, name="logs", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._wake.set()
+            thread.join(CLOSE_S)
+
+    def _write_on(self) -> None:
+        while self._thread is not None or self._lines or self._lost:
+            self._wake.wait()
+            if self._thread is not None:
+                time.sleep(self._gather_s)
+                self._wake.clear()
+            with self._lock:
+                text, lost = "".join(self._lines), self._lost
+                self._lines.clear()
+                self._lost = 0
+            with contextlib.suppress(OSError, ValueError):  # nobody reads any more, and there is no other place to say so
+                self._put(text)
+                if lost:
+                    self._put(_encoded({"lines": lost, "level": "warning", "timestamp": _now(), "event": "log lines were lost"}))
+            with self._lock:
+                self._chars -= len(text)
+
+    def _put(self, text: str) -> None:
+        try:
+            file = self._out.fileno()
+        except OSError:  # no file stands behind it
+            self._out.write(text)
+            return
+        # Past the stream, whose lock the end of the process would wait for if nobody reads.
+        data = text.encode("utf-8", "backslashreplace")
+        while data:
+            data = data[os.write(file, data) :]
+
+
 class _Masking:
     """A renderer whose lines hold no hidden value."""
 
@@ -104,19 +190,26 @@ def quick(level: int, event: str, fields: dict[str, Any]) -> None:
     if out is None:
         structlog.get_logger().log(level, event, **fields)
     elif level >= _Stream.level:
-        stamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        line = msgspec.json.encode({**fields, "level": logging.getLevelName(level).lower(), "timestamp": stamp, "event": event}).decode()
-        out.write(masked(line) + "\n")
+        out.write(masked(_encoded({**fields, "level": logging.getLevelName(level).lower(), "timestamp": _now(), "event": event})))
         out.flush()
+
+
+def _encoded(line: dict[str, Any]) -> str:
+    return msgspec.json.encode(line).decode() + "\n"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _json(event: object, **_: object) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
-def configure_logs(level: str, stream: TextIO | None = None) -> None:
-    """Log to standard error, or to `stream`, from `level` on; libraries from `warning` on."""
-    out = stream if stream is not None else sys.stderr
+def configure_logs(level: str, stream: TextIO | None = None) -> Sink:
+    """Log to standard error, or to `stream`, from `level` on; libraries from `warning` on. Gives the way there."""
+    sink = Sink(stream if stream is not None else sys.stderr)
+    out = cast(TextIO, sink)
     person = out.isatty()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -146,3 +239,4 @@ def configure_logs(level: str, stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    return sink

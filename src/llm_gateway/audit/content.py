@@ -1,4 +1,4 @@
-"""What was said, as the trail keeps it: a keyed digest always; question and answer themselves only sealed, and only if none is sensitive."""
+"""What was said, as the trail keeps it: a keyed digest always; question and answer only sealed, and only if neither is sensitive."""
 
 import base64
 import binascii

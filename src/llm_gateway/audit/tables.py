@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from llm_gateway.audit.chain import Checkpoint, Head
 from llm_gateway.audit.rows import COLUMNS, Row
+from llm_gateway.core.rows import statements
 
 metadata = MetaData()
 audit = Table(
@@ -72,7 +73,7 @@ checkpoints = Table(
     Column("seal", LargeBinary, nullable=False),
 )
 
-_INSERT_ROWS: Final = f"INSERT INTO audit ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - our own names
+_INSERT_ROWS: Final = f"INSERT INTO audit ({', '.join(COLUMNS)})"
 _SET_HEAD: Final = "UPDATE audit_heads SET seq=?, mac=?, at_us=?, oldest_open=?, state=?, seal=? WHERE chain=?"
 MOST_REMOVED: Final = 500
 """Rows removed in one transaction: others wait for it."""
@@ -89,7 +90,8 @@ def append(connection: Connection, rows: Sequence[Row], head: Head) -> None:
     if connection.dialect.name == "sqlite":
         # Past SQLAlchemy's layers, which cost more than the rows: this is on the way of every request.
         driver = _sqlite(connection)
-        driver.executemany(_INSERT_ROWS, [tuple(row) for row in rows])  # bare tuples: named ones are read value by value through Python
+        for statement, values in statements(_INSERT_ROWS, rows):
+            driver.execute(statement, values)
         driver.execute(_SET_HEAD, (*head[1:], head.chain))
     else:
         connection.execute(insert(audit), [row._asdict() for row in rows])

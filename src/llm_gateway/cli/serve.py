@@ -15,7 +15,7 @@ from llm_gateway.app import App
 from llm_gateway.configuration import Loaded, load
 from llm_gateway.core.errors import ConfigurationError
 from llm_gateway.gateway import Upstream, upstream
-from llm_gateway.logs import configure_logs, hide, secrets_of
+from llm_gateway.logs import Sink, configure_logs, hide, secrets_of
 from llm_gateway.server import server
 from llm_gateway.supervisor import Lifeline, Supervisor, listen
 
@@ -42,7 +42,7 @@ def run_gateway(config: Path | None, flags: Mapping[str, object], environ: Mappi
 
     loaded = read()
     hide(secrets_of(loaded.settings))
-    configure_logs(loaded.settings.server.log_level)
+    sink = configure_logs(loaded.settings.server.log_level)
     log = structlog.get_logger("llm_gateway")
     for warning in loaded.warnings:
         log.warning(warning)
@@ -53,16 +53,17 @@ def run_gateway(config: Path | None, flags: Mapping[str, object], environ: Mappi
         sys.stdout.write(greeting)
         sys.stdout.flush()
     if loaded.settings.server.workers > 1:
-        code = _run_workers(loaded, read)
+        code = _run_workers(loaded, read, sink)
     else:
         running = server(App(loaded, read), loaded.settings.server)
-        running.run()
+        with sink:
+            running.run()
         code = int(not running.started)
     if code:
         raise typer.Exit(code)
 
 
-def _run_workers(loaded: Loaded, read: Callable[[], Loaded]) -> int:
+def _run_workers(loaded: Loaded, read: Callable[[], Loaded], sink: Sink) -> int:
     """Serve with several processes."""
     settings = loaded.settings.server
     try:
@@ -84,7 +85,8 @@ def _run_workers(loaded: Loaded, read: Callable[[], Loaded]) -> int:
             lifeline.ready()
 
         app.on_started = started
-        running.run(sockets=[sockets])
+        with sink:
+            running.run(sockets=[sockets])
         if not running.started:
             sys.exit(1)
 

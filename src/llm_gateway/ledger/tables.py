@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from llm_gateway.core.errors import InvalidRequest, NotFound
+from llm_gateway.core.rows import statements
 from llm_gateway.ledger.accounts import AccountKey
 from llm_gateway.ledger.budgets import Budget
 from llm_gateway.ledger.rows import COLUMNS, KEY, OPEN, RECOVERED, Row
@@ -77,24 +78,24 @@ MILLION: Final = 10**6
 MOST_REMOVED: Final = 1_000
 """Rows removed in one transaction: others wait for it."""
 _FIGURES: Final = tuple(name for name in COLUMNS if name not in KEY)
-_UPSERT: Final = (
-    f"INSERT INTO ledger ({', '.join(COLUMNS)}) VALUES ({{places}}) ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET "  # noqa: S608
+_INSERT: Final = f"INSERT INTO ledger ({', '.join(COLUMNS)})"
+_UNLESS_THERE: Final = (
+    f"ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _FIGURES)
     + f" WHERE ledger.outcome IN ('{OPEN}', '{RECOVERED}')"
 )
 """A row stands for good once its call has ended: writing it again changes nothing. Names here are our own."""
-_PUT: Final = {
-    "qmark": _UPSERT.format(places=", ".join("?" * len(COLUMNS))),
-    "numeric_dollar": _UPSERT.format(places=", ".join(f"${place}" for place in range(1, len(COLUMNS) + 1))),
-}
-"""The statement as the drivers of SQLite and PostgreSQL take it."""
+_PUT_ON_POSTGRES: Final = f"{_INSERT} VALUES ({', '.join(f'${place}' for place in range(1, len(COLUMNS) + 1))}) {_UNLESS_THERE}"
 
 
 def put(connection: Connection, rows: Sequence[Row]) -> None:
     """Store rows. One that is there already stays as it is, unless it stood for a call that was still running."""
-    # Past SQLAlchemy's compiler, which costs more than the rows; SQLite and PostgreSQL take the same statement. Bare tuples: named ones
-    # are read value by value through Python.
-    connection.exec_driver_sql(_PUT[connection.dialect.paramstyle], [tuple(row) for row in rows])
+    # Past SQLAlchemy's compiler, which costs more than the rows.
+    if connection.dialect.name == "sqlite":
+        for statement, values in statements(_INSERT, rows, _UNLESS_THERE):
+            connection.exec_driver_sql(statement, values)
+    else:
+        connection.exec_driver_sql(_PUT_ON_POSTGRES, list(rows))
 
 
 def spent(connection: Connection, key: AccountKey, process: str) -> int:

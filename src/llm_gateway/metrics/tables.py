@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import InterfaceError, OperationalError, StatementError
 
+from llm_gateway.core.rows import statements
 from llm_gateway.metrics.aggregate import Aggregate, merged, unpack
 from llm_gateway.metrics.records import COLUMNS, Row
 from llm_gateway.stores.sql import metadata
@@ -100,7 +101,9 @@ SUMMED: Final = ""
 """The process of a span that sums up those of all processes."""
 KEPT_S: Final = {MINUTE_S: DAY_S, HOUR_S: 35 * DAY_S}
 """How long spans of a width are kept before they are summed up into the next one."""
-_INSERT: Final = f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES ({{places}}) ON CONFLICT DO NOTHING"  # noqa: S608
+_INSERT: Final = f"INSERT INTO requests ({', '.join(COLUMNS)})"
+_ONCE: Final = "ON CONFLICT DO NOTHING"
+_PUT_ON_POSTGRES: Final = f"{_INSERT} VALUES ({', '.join(f'${place}' for place in range(1, len(COLUMNS) + 1))}) {_ONCE}"
 """Names here are our own. A batch that is written again, because nobody knows whether it was, counts once."""
 
 
@@ -129,10 +132,12 @@ def _inserted(connection: Connection, row: Row) -> bool:
 
 
 def _insert(connection: Connection, rows: Sequence[Row]) -> None:
-    # Past SQLAlchemy's compiler, which costs more than the rows; SQLite and PostgreSQL take the same statement.
-    style = connection.dialect.paramstyle
-    places = [f"${place}" if style == "numeric_dollar" else "?" for place in range(1, len(COLUMNS) + 1)]
-    connection.exec_driver_sql(_INSERT.format(places=", ".join(places)), [tuple(row) for row in rows])
+    # Past SQLAlchemy's compiler, which costs more than the rows.
+    if connection.dialect.name == "sqlite":
+        for statement, values in statements(_INSERT, rows, _ONCE):
+            connection.exec_driver_sql(statement, values)
+    else:
+        connection.exec_driver_sql(_PUT_ON_POSTGRES, list(rows))
 
 
 def put_span(connection: Connection, start_s: int, process: str, data: bytes, width_s: int = MINUTE_S) -> None:

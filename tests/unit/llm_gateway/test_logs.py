@@ -1,8 +1,11 @@
 """Logs: JSON whoever writes, with the correlation id, and without a secret wherever it stands."""
 
+import fcntl
 import io
 import json
 import logging
+import os
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +16,7 @@ from llm_gateway import logs
 from llm_gateway.call_log import CallLog
 from llm_gateway.configuration import load
 from llm_gateway.core.errors import ProviderTimeout
-from llm_gateway.logs import MASK, configure_logs, hide, secrets_of
+from llm_gateway.logs import MASK, Sink, configure_logs, hide, secrets_of
 
 SECRET = 'sk-very"secret\\ключ-0123456789'
 
@@ -99,3 +102,34 @@ def test_less_severe_lines_are_left_out(stream: io.StringIO) -> None:
     CallLog(lambda: True)(call(), 1.0)
     structlog.get_logger().warning("nobody reads this")
     assert stream.getvalue() == ""
+
+
+def test_lines_are_written_while_nobody_waits_and_all_at_the_end() -> None:
+    out = io.StringIO()
+    sink = Sink(out, gather_s=0)
+    sink.write("before\n")
+    assert out.getvalue() == "before\n"
+    with sink:
+        for number in range(1000):
+            sink.write(f"{number}\n")
+    sink.write("after\n")
+    assert out.getvalue().split() == ["before", *map(str, range(1000)), "after"]
+
+
+def test_who_does_not_read_stops_nobody_and_hears_of_what_was_lost() -> None:
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    got: list[str] = []
+    with open(reading, encoding="ascii") as reader:
+        late = threading.Thread(target=lambda: got.extend(reader))
+        with open(writing, "w", encoding="ascii") as out, Sink(out, most_chars=100_000, gather_s=0) as sink:
+            for number in range(50_000):  # a pipe takes 4 KiB: written at once, this would never end
+                sink.write(f"{number:08}\n")
+            late.start()
+        late.join()
+    kept = [int(line) for line in got if not line.startswith("{")]
+    lost = [json.loads(line)["lines"] for line in got if line.startswith("{")]
+    assert kept == sorted(set(kept))
+    assert kept[0] == 0
+    assert 100_000 / 9 <= len(kept) < 50_000
+    assert len(kept) + sum(lost) == 50_000
