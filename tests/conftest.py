@@ -10,6 +10,9 @@ from tests.postgres import empty, fresh_database, server
 
 from llm_gateway.simulator import SimulatorProcess, simulator_process
 
+for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(name, None)  # what the terminal is that tests are started from must not matter to them
+
 # Two shared cores: a slow machine is no finding.
 settings.register_profile("default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("nightly", deadline=None, max_examples=5000, suppress_health_check=[HealthCheck.too_slow])

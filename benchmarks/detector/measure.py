@@ -50,7 +50,7 @@ def report(name: str, labelled: Iterable[Row], *, errors: bool) -> None:
     tally: dict[tuple[bool, str], list[int]] = collections.defaultdict(lambda: [0, 0])
     wrong: list[str] = []
     for row in labelled:
-        verdict = inspector.judge([("/text", row.text)])
+        verdict = inspector.judge(row.strings)
         tally[row.sensitive, row.kind][0] += verdict.sensitive
         tally[row.sensitive, row.kind][1] += 1
         if verdict.sensitive != row.sensitive:

@@ -3,17 +3,23 @@
 A line is `label|kind|text`: `S` sensitive, `B` harmless. `\\n` is a line break, `\\\\` one backslash. Drawn parts, the same on every run:
 `{x32}` 32 characters of an alphabet (see ALPHABETS), `{P}` a password, `{u}` a UUID, `{jwt}`, `{basic}`, `{pem:LABEL}`,
 `{card:PREFIX:LENGTH}` and `{cards:...}` in groups of four, `{iban:DE}` and `{ibans:DE}`, `{id:MODULE:FORM}` a number that
-python-stdnum's MODULE accepts, of a FORM with `#` for digits and `A` for letters.
+python-stdnum's MODULE accepts, of a FORM with `#` for digits and `A` for letters. `[[b64:text]]` is the text encoded (ENCODERS),
+also one in the other; `\\m` ends a message and begins the next.
 """
 
 import base64
+import codecs
+import gzip
 import importlib
+import json
+import quopri
 import random
 import re
 import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 HERE = Path(__file__).parent / "rows"
 ALPHABETS = {
@@ -41,12 +47,35 @@ _PART = re.compile(
 )
 
 
+_ENCODED = re.compile(r"\[\[([a-z0-9]+):((?:(?!\[\[|\]\]).)*)\]\]", re.DOTALL)
+ENCODERS: dict[str, Callable[[str], str]] = {
+    "b64": lambda text: base64.b64encode(text.encode()).decode(),
+    "b64u": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
+    "b32": lambda text: base64.b32encode(text.encode()).decode(),
+    "hex": lambda text: text.encode().hex(),
+    "gz": lambda text: base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode(),
+    "url": lambda text: quote(text, safe=""),
+    "html": lambda text: "".join(f"&#{ord(character)};" for character in text),
+    "u": lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
+    "json": json.dumps,
+    "qp": lambda text: quopri.encodestring(text.encode()).decode(),
+    "rev": lambda text: text[::-1],
+    "rot13": lambda text: codecs.encode(text, "rot13"),
+}
+MESSAGE_END = "\x1e"
+
+
 class Row(NamedTuple):
-    """One labelled text."""
+    """One labelled text; MESSAGE_END stands between its messages."""
 
     sensitive: bool
     kind: str
     text: str
+
+    @property
+    def strings(self) -> list[tuple[str, str]]:
+        """(place, text) of its messages."""
+        return [(f"/messages/{index}/content", text) for index, text in enumerate(self.text.split(MESSAGE_END))]
 
 
 def _drawn(rng: random.Random, alphabet: str, count: int) -> str:
@@ -132,8 +161,11 @@ def _fill(part: re.Match[str], rng: random.Random) -> str:
 
 def expand(template: str, rng: random.Random) -> str:
     """The text of a template."""
-    plain = template.replace("\\\\", "\0").replace("\\n", "\n").replace("\0", "\\")
-    return _PART.sub(lambda part: _fill(part, rng), plain)
+    plain = template.replace("\\\\", "\0").replace("\\n", "\n").replace("\\m", MESSAGE_END).replace("\0", "\\")
+    text, encoded = _PART.sub(lambda part: _fill(part, rng), plain), 1
+    while encoded:
+        text, encoded = _ENCODED.subn(lambda part: ENCODERS[part.group(1)](part.group(2)), text)
+    return text
 
 
 def names() -> list[str]:

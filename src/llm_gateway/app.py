@@ -26,8 +26,8 @@ from llm_gateway.api.openai_responses import ResponsesApi
 from llm_gateway.api.passthrough import PassthroughApi
 from llm_gateway.api.unknown import Unknown
 from llm_gateway.audit.trail import AuditTrail
-from llm_gateway.cache_manager import Cache
 from llm_gateway.caches.memory import MemoryStore
+from llm_gateway.caching.cache import Cache
 from llm_gateway.caching.store import Store
 from llm_gateway.call_log import CallLog
 from llm_gateway.configuration import Loaded, Reload, Reloader

@@ -17,7 +17,7 @@ from llm_gateway.core.tokens import estimate_tokens
 from llm_gateway.core.types import ChatRequest, Json, JsonObject, Message, Part, Text
 from llm_gateway.gateway import Gateway
 from llm_gateway.integrations.asking import Visit
-from llm_gateway.integrations.contributions import Report, Wanted, gathered, items, material
+from llm_gateway.integrations.contributions import Report, Wanted, gathered, items, material, without_ids
 from llm_gateway.integrations.language_rules import intents_of
 from llm_gateway.integrations.registry import SERVICES
 from llm_gateway.integrations.workflows.model import Workflow, check, inputs_of
@@ -257,7 +257,7 @@ class EnrichedQueries:
         results: list[JsonObject] = []
         for step in record.steps:
             if step.status == "succeeded":
-                text = _encode(step.result).decode()
+                text = _encode(without_ids(step.result)).decode()
                 share = max(500, budget // max(1, len(record.steps)))
                 results.append({"step": step.id, "operation": f"{step.service}.{step.operation}", "result": text[:share]})
                 report.contributions.append(_contribution(step))

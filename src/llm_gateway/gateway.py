@@ -17,7 +17,8 @@ from llm_gateway.audit.trail import AuditTrail
 from llm_gateway.audit_log import AuditLog
 from llm_gateway.authenticator import Authenticator
 from llm_gateway.budget_keeper import BudgetKeeper
-from llm_gateway.cache_manager import Cache, CacheManager, Wordings
+from llm_gateway.cache_manager import CacheManager, Wordings
+from llm_gateway.caching.cache import Cache
 from llm_gateway.configuration import kind_of, security_level_of, service_level_of
 from llm_gateway.conversation_memory import ConversationMemory, ConversationStore
 from llm_gateway.core.acting import correlation

@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 _LOWEST = SecurityLevel.LOW
 _ROUTE = KindPolicy()  # type: ignore[call-arg]  # pydantic fills the defaults
 WEAK = 0.3
-"""Findings below this confidence add to a score, but do not say by themselves which level a request needs."""
+"""Findings below this confidence add to a score, but do not say by themselves which level a request needs or that it is blocked."""
 UNREADABLE = "unreadable"
 """Family of the findings that stand for parts which cannot be read (`unreadable.image`, ...); a policy may name them."""
 SCAN_CHARS = 4_096
@@ -89,9 +89,7 @@ class SecurityFilter:
             exchange.request, vault = redacted(exchange.request, self._to_redact, (text for _, text in extract(exchange.request).strings))
             sensitivity = await self.judged(exchange.request)
         exchange.sensitivity = sensitivity
-        blocked = [kind for kind in sensitivity.kinds if self._policy_of(kind).action == "block"] if sensitivity.sensitive else []
-        if blocked:
-            raise SensitiveContentBlocked(f"the policy blocks content of this kind: {', '.join(blocked)}")
+        self._block(sensitivity)
         level = self._level(exchange, sensitivity)
         confined = sensitivity.sensitive or exchange.tainted
         places = self._confined[level] if confined else self._eligible[level]
@@ -109,9 +107,7 @@ class SecurityFilter:
             SensitiveContentBlocked: the policy of a kind that was found says `block`, or the service is not trusted with it.
         """
         sensitivity = await self.judged(request)
-        blocked = [kind for kind in sensitivity.kinds if self._policy_of(kind).action == "block"] if sensitivity.sensitive else []
-        if blocked:
-            raise SensitiveContentBlocked(f"the policy blocks content of this kind: {', '.join(blocked)}")
+        self._block(sensitivity)
         needed = self._level(exchange, sensitivity)
         if place.security_level.rank < max(needed.rank, self._floor.rank):
             raise SensitiveContentBlocked(
@@ -119,11 +115,18 @@ class SecurityFilter:
             )
         return seal(request, frozenset({place}), self.policy_version)
 
+    def _block(self, sensitivity: Sensitivity) -> None:
+        if not (self._policies and sensitivity.sensitive):
+            return
+        blocked = sorted(kind for kind in _strong(sensitivity) if self._policy_of(kind).action == "block")
+        if blocked:
+            raise SensitiveContentBlocked(f"the policy blocks content of this kind: {', '.join(blocked)}")
+
     def _level(self, exchange: Exchange, sensitivity: Sensitivity) -> SecurityLevel:
         """The least level that may see the request: each reason can raise it, none can lower it."""
         levels = [_LOWEST]
         if sensitivity.sensitive:
-            strong = {finding.kind for finding in sensitivity.findings if finding.confidence >= WEAK}
+            strong = _strong(sensitivity)
             levels += [self._policy_of(kind).minimum_level or self._settings.minimum_level for kind in strong]
             # A verdict without a strong finding (many weak ones, or a detector that failed) has no kind to ask.
             levels += [] if strong else [self._settings.minimum_level]
@@ -189,6 +192,10 @@ class SecurityFilter:
 
 def _policy(policy: str | KindPolicy) -> KindPolicy:
     return policy if isinstance(policy, KindPolicy) else KindPolicy.model_validate({"action": policy})
+
+
+def _strong(sensitivity: Sensitivity) -> set[str]:
+    return {finding.kind for finding in sensitivity.findings if finding.confidence >= WEAK}
 
 
 def _rank(level: SecurityLevel) -> int:

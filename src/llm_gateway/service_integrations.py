@@ -132,10 +132,10 @@ class ServiceIntegrations:
         """
         started_s = self.clock.monotonic_s()
         found, wanted = found_in(service, operation)
-        asked = asked_of(wanted, body)
+        remote = self._remote.get(found.name)
+        asked = asked_of(wanted, body if remote is not None else without_nul(body))
         deadline_s = min(visit.deadline_s, started_s + wanted.deadline_s)
         visit = msgspec.structs.replace(visit, deadline_s=deadline_s)
-        remote = self._remote.get(found.name)
         reply: dict[str, Any] = {"service": found.name, "operation": wanted.name}
         if remote is not None and self._goes_out(remote, wanted):
             reply |= {"mode": "remote", "result": _plain(await self._within(self._caller.call(remote, wanted, asked, visit), deadline_s))}
@@ -286,6 +286,15 @@ def asked_of(operation: Operation, body: JsonObject) -> Asking:
     except msgspec.ValidationError as failure:
         fields = tuple(field.encode_name for field in msgspec.structs.fields(operation.request))
         raise invalid_value(failure, fields) from None
+
+
+def without_nul(value: Json) -> Any:
+    """The value without the character NUL in its texts: a database has no place for it, and no writing system a use."""
+    if isinstance(value, str):
+        return value.replace("\0", "") if "\0" in value else value
+    if isinstance(value, dict):
+        return {without_nul(name): without_nul(item) for name, item in value.items()}
+    return [without_nul(item) for item in value] if isinstance(value, list) else value
 
 
 def _plain(result: Json | msgspec.Struct) -> Json:

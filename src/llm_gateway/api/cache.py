@@ -12,7 +12,8 @@ from llm_gateway.api.asgi import check_depth, read_body
 from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.documents import Document
 from llm_gateway.api.errors import invalid_body
-from llm_gateway.cache_manager import CacheManager, CacheStatus
+from llm_gateway.cache_manager import CacheManager
+from llm_gateway.caching.cache import CacheStatus
 from llm_gateway.caching.figures import Tally
 from llm_gateway.caching.store import Owned
 from llm_gateway.core.errors import InvalidRequest

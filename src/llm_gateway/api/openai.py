@@ -19,7 +19,7 @@ from llm_gateway.core.exchange import Exchange, Next
 from llm_gateway.core.findings import Sensitivity
 from llm_gateway.core.types import ChatRequest, Json, JsonObject, Message, Request, Usage
 from llm_gateway.protocols.openai_completions import Completion, completion_requests
-from llm_gateway.protocols.openai_egress import PROTOCOL, ChatEvents, Head, embeddings, whole
+from llm_gateway.protocols.openai_egress import PROTOCOL, ChatEvents, Head, as_it_came, embeddings, whole
 from llm_gateway.protocols.openai_embeddings_ingress import embedding_request
 from llm_gateway.protocols.openai_ingress import chat_request, dropped
 from llm_gateway.protocols.openai_moderations import MODEL, moderation, moderation_inputs
@@ -103,7 +103,7 @@ class OpenAiApi:
         with PassingLimits(exchange, self._view):
             chunks = await run(call.calls.way, exchange)
         self._name_dropped(exchange, body)
-        await call.respond(exchange, whole(self._head(call, exchange), chunks, exchange.usage))
+        await call.respond(exchange, as_it_came(chunks) or whole(self._head(call, exchange), chunks, exchange.usage))
 
     async def _stream(self, call: Call, exchange: Exchange, body: JsonObject) -> None:
         options = body.get("stream_options")

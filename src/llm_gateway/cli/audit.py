@@ -85,14 +85,10 @@ def _tell(verdict: Verdict) -> None:
         chains.add(chain.chain, chain.state, *numbers, str(chain.open_calls), said)
     _out.print(chains)
     for problem in verdict.problems:
-        _say(f"broken: {problem}")
+        _out.print(f"broken: {problem}")
     if verdict.partial:
-        _say("this is an extract: rows that are missing between these cannot be told")
-    _say(f"{verdict.rows} rows, {'intact' if verdict.intact else 'NOT intact'}")
-
-
-def _say(line: str) -> None:
-    _out.print(line)
+        _out.print("this is an extract: rows that are missing between these cannot be told")
+    _out.print(f"{verdict.rows} rows, {'intact' if verdict.intact else 'NOT intact'}")
 
 
 @app.command("report")
@@ -110,16 +106,16 @@ def report_(
 
 
 def _print_report(sums: Report) -> None:
-    _say(f"Audit report {sums.month} (UTC)")
-    _say(f"calls: {sums.calls}  ({_counted(sums.outcomes)})")
-    _say(f"errors: {_counted(sums.errors)}")
-    _say(f"sensitive calls: {sums.sensitive_calls}  ({_counted(sums.kinds)})")
-    _say(f"attempts with sensitive content, by security level: {_counted(sums.sensitive_attempts_by_level)}")
-    _say(f"tokens: {sums.tokens}   cost: ${sums.cost_usd:f}   answers without a known price: {sums.unpriced}")
-    _say(f"policy versions: {_counted(sums.policies)}   administrators' acts: {sums.admin_acts}")
-    _say(f"turned away while nothing could be written: {sums.turned_away}   rows lost: {sums.rows_lost}")
+    _out.print(f"Audit report {sums.month} (UTC)")
+    _out.print(f"calls: {sums.calls}  ({_counted(sums.outcomes)})")
+    _out.print(f"errors: {_counted(sums.errors)}")
+    _out.print(f"sensitive calls: {sums.sensitive_calls}  ({_counted(sums.kinds)})")
+    _out.print(f"attempts with sensitive content, by security level: {_counted(sums.sensitive_attempts_by_level)}")
+    _out.print(f"tokens: {sums.tokens}   cost: ${sums.cost_usd:f}   answers without a known price: {sums.unpriced}")
+    _out.print(f"policy versions: {_counted(sums.policies)}   administrators' acts: {sums.admin_acts}")
+    _out.print(f"turned away while nothing could be written: {sums.turned_away}   rows lost: {sums.rows_lost}")
     if sums.unreadable:
-        _say(f"unreadable rows: {sums.unreadable}: run `llm-gateway audit verify`")
+        _out.print(f"unreadable rows: {sums.unreadable}: run `llm-gateway audit verify`")
     figures = ("attempts", "failed", "sensitive", "tokens", "cost USD")
     providers = Listing("provider", "levels", *figures, wraps={"provider", "levels"}, figures=figures, title="Providers")
     for name, each in sorted(sums.providers.items()):
@@ -202,7 +198,7 @@ def _cells(shown: dict[str, Any]) -> tuple[str, ...]:
 @app.command()
 def digest(file: File = DEFAULT_FILE, key_file: KeyFile = None) -> None:
     """The digest that rows show of an answer, read from standard input byte for byte: `detail.answer` of its outcome."""
-    _say(_key(file, key_file).content_digest(fingerprint_of(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"))))
+    _out.print(_key(file, key_file).content_digest(fingerprint_of(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"))))
 
 
 @app.command()

@@ -41,6 +41,10 @@ LLM Gateway, with five simulated providers (every answer says that it is simulat
 
   curl "{url}/providers"
 
+  # what the simulated openai saw, byte for byte; stop it, and ask again to see the fallback
+  curl "{control}/log?kind=openai"
+  curl -X POST "{control}/stop/openai"
+
   # a tour of the integrated services: keep a document, ask with all that is known, see who took part ("integrations")
   curl -X POST "{url}/documents?user_id=developer123&filename=auth.md" -H "Content-Type: text/markdown" \\
     --data-binary "An authentication error means that the token has expired: renew it with POST /renew."
@@ -49,10 +53,6 @@ LLM Gateway, with five simulated providers (every answer says that it is simulat
   curl -N -X POST "{url}/workflow-query" -H "X-Workflow-Type: research" -H "Accept: text/event-stream" \\
     -H "Content-Type: application/json" -d '{{"prompt": "What does an authentication error mean?", "user_id": "developer123"}}'
   curl "{url}/services/status"
-
-  # what the simulated openai saw, byte for byte; stop it, and ask again to see the fallback
-  curl "{control}/log?kind=openai"
-  curl -X POST "{control}/stop/openai"
 
 Ctrl-C ends it.
 

@@ -100,11 +100,13 @@ def replayed(records: list[Record], settings: Settings, *, quiet: bool) -> Repla
 
 def _print(result: Replay) -> None:
     same = 100 * result.same / result.decisions if result.decisions else 100.0
-    _say(f"{result.requests} requests on record, {result.decisions} decisions made again: {result.same} ({same:.1f} %) come out the same")
-    for why, count in {**result.not_decided}.items():
-        _say(f"  {count} not decided again: {why}")
+    _out.print(
+        f"{result.requests} requests on record, {result.decisions} decisions made again: {result.same} ({same:.1f} %) come out the same"
+    )
+    for why, count in result.not_decided.items():
+        _out.print(f"  {count} not decided again: {why}")
     for kind, count in result.refused.items():
-        _say(f"  {count} would be refused: {kind}")
+        _out.print(f"  {count} would be refused: {kind}")
     figures = ("requests", "cost USD", "mean s", "p50 s", "p95 s")
     answered = Listing("", *figures, "where", wraps={"where"}, figures=figures, title="Answered requests")
     for name, shown in (("as it was", result.answered), ("under the policy", result.would_be)):
@@ -116,9 +118,9 @@ def _print(result: Replay) -> None:
             moves.add(move.was or "(refused)", move.would_be or "(refused)", str(move.requests))
         _out.print(moves)
     for why, count in result.why.items():
-        _say(f"  {count} x {why}")
+        _out.print(f"  {count} x {why}")
     for note in [*result.notes, *_limits(result)]:
-        _say(f"note: {note}")
+        _out.print(f"note: {note}")
 
 
 def _limits(result: Replay) -> list[str]:
@@ -134,7 +136,3 @@ def _cells(shown: Shown) -> tuple[str, ...]:
     where = ", ".join(f"{name} {count}" for name, count in shown.by_provider.items())
     times = ("" if value is None else f"{value:.3f}" for value in (shown.mean_s, shown.p50_s, shown.p95_s))
     return str(shown.requests), f"{shown.cost_usd:.6f}", *times, where
-
-
-def _say(line: str) -> None:
-    _out.print(line)

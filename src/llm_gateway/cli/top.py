@@ -128,7 +128,7 @@ def screen_of(sample: Sample, fast: Rates, history: list[float], url: str) -> Gr
 
 def _providers(sample: Sample) -> Listing:
     figures = ("requests", "in flight", "latency", "errors")
-    shown = Listing("provider", "state", *figures, "model", wraps={"model"}, figures=figures)
+    shown = Listing("provider", "state", *figures, figures=figures)
     for each in sample.providers:
         live = each.get("live") or {}
         latency = live.get("total_s") or live.get("first_chunk_s")
@@ -139,7 +139,6 @@ def _providers(sample: Sample) -> Listing:
             str(live.get("in_flight", "")),
             "" if latency is None else f"{latency:.2f} s",
             f"{live['error_rate']:.0%}" if live else "",
-            each["model"] or "",
         )
     return shown
 

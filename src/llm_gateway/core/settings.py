@@ -392,7 +392,7 @@ class IntegrationSettings(_Section):
     run_days: float = Field(30, gt=0, description="Days that the record of a finished run is kept.")
     workflow_engine: Literal["auto", "own", "dbos"] = Field(
         "auto",
-        description="What carries workflows out; `auto`: DBOS with PostgreSQL and the extra `workflows`, else the gateway itself. Read at start.",
+        description="What carries workflows out; `auto`: DBOS with PostgreSQL and the extra `workflows`, else the gateway itself.",
     )
 
 

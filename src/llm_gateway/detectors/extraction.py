@@ -50,6 +50,14 @@ _SIGNATURE = re.compile(
     r"(?=.{0,200}[a-z])(?=.{0,200}[A-Z])(?=.{0,200}[0-9])(?:[A-Za-z0-9+/]{4}){15,}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)"
 )
 """A signature of reasoning: bytes in padded base64. Keys of vendors have signs, or a length, that this has not."""
+_CALL_ID = re.compile(
+    r"(?:toolu_(?:bdrk_|vrtx_)?|srvtoolu_|call_|fc_|chatcmpl-tool-)[A-Za-z0-9]{8,64}|tooluse_[A-Za-z0-9_-]{22}|call_[0-9A-Za-z]{0,64}(?:_[0-9]{1,3}){1,2}"
+)
+"""A tool call as vendors, and the gateway in their place, name it: drawn letters and digits, which say nothing."""
+_CLIENT = re.compile(
+    r"x-anthropic-billing-header: cc_version=[0-9]{1,4}(?:\.[0-9a-f]{1,4}){1,4}; cc_entrypoint=[a-z-]{1,24};(?: cch=[0-9a-f]{1,8};)?"
+)
+"""How Claude Code names its release, as the first block of its system prompt, for Anthropic alone."""
 _PRINTABLE_RUN = re.compile(rb"[\t\n\r -~]{8,}")
 _FIELDS = frozenset(
     {
@@ -155,14 +163,14 @@ class _Walk:
 
     def _entry(self, place: str, key: str, item: Json, depth: int) -> None:
         if isinstance(item, str):
-            if len(item) > _PAIR_CHARS:
+            if item in self.seen:
+                self._name(place, key)
+            elif len(item) > _PAIR_CHARS:
                 self._name(place, key)
                 if key in _BINARY_KEYS and " " not in item[:512]:
                     self.binary(place, item, "image")
                 else:
                     self.text(place, item)
-            elif item in self.seen:
-                self._name(place, key)
             elif key != "role" or item not in _ROLES:
                 self.add(place, f"{key}: {item}")
         elif isinstance(item, int | float) and not isinstance(item, bool) and abs(item) >= 1000:
@@ -201,22 +209,31 @@ def extract(request: Request) -> Extraction:
 def _made_by_vendors(request: Request) -> Iterator[str]:
     """Strings of a native body whose form says that nobody wrote them: they look like keys, and are none.
 
-    Signatures of reasoning (which the canonical request does not list either), users as digests, names of preview features.
+    Signatures of reasoning and ids of tool calls (which the canonical request does not list either), users as digests, names of preview
+    features and of a client's release.
     Anything else in the same places is judged like all other text.
     """
     body = request.native.body if request.native is not None else {}
-    metadata, betas = body.get("metadata"), body.get("anthropic_beta")
+    metadata, betas, system = body.get("metadata"), body.get("anthropic_beta"), body.get("system")
     user = metadata.get("user_id") if isinstance(metadata, dict) else None
     if isinstance(user, str) and _USER.fullmatch(user):
         yield user
     if isinstance(betas, list):
         yield from (name for name in betas if isinstance(name, str) and _BETA.fullmatch(name))
+    first = system[0] if isinstance(system, list) and system else None
+    if isinstance(first, dict) and isinstance(text := first.get("text"), str) and _CLIENT.fullmatch(text):
+        yield text
     if isinstance(request, ChatRequest):
         for message in request.messages:
             if not isinstance(message.content, str):
                 for part in message.content:
-                    if isinstance(part, Thinking) and _is_signature(part.signature):
-                        yield part.signature
+                    if isinstance(part, Thinking):
+                        if _is_signature(part.signature):
+                            yield part.signature
+                    elif isinstance(part, ToolCall | ToolResult):
+                        name = part.id if isinstance(part, ToolCall) else part.tool_call_id
+                        if _CALL_ID.fullmatch(name):
+                            yield name
 
 
 def _is_signature(text: str) -> bool:
@@ -299,10 +316,10 @@ def _part(walk: _Walk, place: str, part: Text | Image | Document | ToolCall | To
         walk.json(f"{place}/cache_control", part.cache_control)
     elif isinstance(part, ToolCall):
         walk.add(f"{place}/name", part.name)
-        walk.add(f"{place}/id", part.id)
+        _call_id(walk, f"{place}/id", part.id)
         _arguments(walk, f"{place}/arguments", part.arguments)
     elif isinstance(part, ToolResult):
-        walk.add(f"{place}/tool_call_id", part.tool_call_id)
+        _call_id(walk, f"{place}/tool_call_id", part.tool_call_id)
         walk.add(f"{place}/name", part.name)
         for index, inner in enumerate(part.content):
             _part(walk, f"{place}/content/{index}", inner)
@@ -311,6 +328,11 @@ def _part(walk: _Walk, place: str, part: Text | Image | Document | ToolCall | To
         _signature(walk, f"{place}/signature", part.signature)
         if part.redacted:
             walk.unreadable.append(Unreadable(f"{place}/redacted", "opaque"))
+
+
+def _call_id(walk: _Walk, place: str, name: str) -> None:
+    if not _CALL_ID.fullmatch(name):
+        walk.add(place, name)
 
 
 def _signature(walk: _Walk, place: str, signature: str) -> None:

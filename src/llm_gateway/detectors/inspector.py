@@ -40,6 +40,8 @@ _KEY_BODY = re.compile(r"[\"'`\s]{0,3}[A-Za-z0-9+/=_\-]{1,2}[\"'`\s]{0,2}[A-Za-z
 _SEAM_END = re.compile(r"[A-Za-z0-9_\-+/=:@.]\Z")
 _SEAM_START = re.compile(r"[A-Za-z0-9_\-+/=:@.]")
 _CHAIN_CHARS = 400
+_PARAGRAPH_CHARS = 24
+_IDS = ("/id", "/tool_call_id")
 _SPACED_LETTERS = frozenset(letter for letter in map(chr, range(0x590)) if letter.isalpha())
 """Letters of scripts that put spaces between words."""
 _JOINED_CHARS = 32_768
@@ -63,7 +65,7 @@ class Inspector:
         self._lexicon = self._with_keywords(keywords)
         seed = "\0".join(
             (
-                *self._lexicon.literals,
+                *sorted(self._lexicon.literals),  # their order is each process's own
                 *(p.rule.pattern for p in self._standard.patterns),
                 *sorted(keywords),
                 *(f"{n}={p}" for n, p in sorted(rules.items())),
@@ -78,6 +80,7 @@ class Inspector:
         places: list[str] = []
         starts: list[int] = []
         folded: list[str] = []
+        joined: list[str] = []
         position = 0
         wide: list[tuple[str, str, str]] = []
         for place, text in strings:
@@ -87,14 +90,20 @@ class Inspector:
             plain = fold(text)
             if not text.isascii():
                 wide.append((place, text, plain))
+            if folded:
+                # Parts that stand for themselves are paragraphs; short ones may belong together, as a name and its value.
+                border = "\n\n" if len(plain) >= _PARAGRAPH_CHARS <= len(folded[-1]) else "\n"
+                joined.append(border)
+                position += len(border)
             places.append(place)
             starts.append(position)
             folded.append(plain)
-            position += len(plain) + 1
+            joined.append(plain)
+            position += len(plain)
         found: dict[tuple[str, str], Finding] = {}
         if not places:
             return ()
-        for hit in self._scan("\n".join(folded), 0):
+        for hit in self._scan("".join(joined), 0):
             _keep(found, hit, places[max(0, bisect_right(starts, hit.start) - 1)])
         for place, text, plain in wide:
             for view in further_views(text, plain):
@@ -175,7 +184,7 @@ class Inspector:
     def _scan(self, text: str, depth: int) -> Iterator[Hit]:
         buckets = self._buckets(text)
         seen = shapes_in(text)
-        if buckets is None and not seen and not self._rules:
+        if buckets is None and not seen and not self._rules and "|" not in text:
             return
         yield from self._direct(text, buckets, every=False, seen=seen)
         if depth >= MAX_DEPTH:
@@ -207,12 +216,16 @@ class Inspector:
             seen = shapes_in(text)
         if seen:
             yield from self._shaped(text, buckets or _EMPTY, seen)
+        if "|" in text:
+            yield from secrets_generic.row_logins(text)
         if buckets is None:
             return
         if buckets[lexicon.RULE]:
             yield from self._rule_hits(text, buckets[lexicon.RULE], every=every)
         if buckets[lexicon.ID]:
             yield from pii_numbers.ids_by_word(text, buckets[lexicon.ID])  # type: ignore[arg-type]
+        if buckets[lexicon.BANK]:
+            yield from pii_numbers.bank_accounts(text, buckets[lexicon.BANK])  # type: ignore[arg-type]
         if buckets[lexicon.BIRTH] or buckets[lexicon.ADDRESS]:
             yield from pii_contact.births_and_addresses(text, buckets[lexicon.BIRTH])  # type: ignore[arg-type]
         words = _words(buckets)
@@ -222,7 +235,8 @@ class Inspector:
             if words.password or words.key:
                 yield from secrets_generic.credential_values(text, words)
             if words.weak:
-                yield from secrets_generic.short_keys(text, words.weak)
+                yield from secrets_generic.short_keys(text, words)
+                yield from secrets_generic.logins(text, words.weak)
         if max(len(buckets[lexicon.MARKER]), len(buckets[lexicon.GRAMMAR])) > MAX_MARKER_WORDS:
             yield Hit("limit.analysis", 1.0, "limit.marker_words", 0, 0)
         else:
@@ -230,10 +244,13 @@ class Inspector:
                 yield from markers.composed_markers(text, buckets[lexicon.GRAMMAR])  # type: ignore[arg-type]
             if buckets[lexicon.MARKER]:
                 yield from markers.classification(text, buckets[lexicon.MARKER])  # type: ignore[arg-type]
-        if buckets[lexicon.MATTER]:
-            yield from matters.personal_matters(text, buckets[lexicon.MATTER])  # type: ignore[arg-type]
+        if buckets[lexicon.MATTER] or buckets[lexicon.MATTER_END]:
+            words_of_matters = matters.with_endings(text, buckets[lexicon.MATTER], buckets[lexicon.MATTER_END])  # type: ignore[arg-type]
+            yield from matters.personal_matters(text, words_of_matters)
         if buckets[lexicon.AT]:
-            yield from pii_contact.mail_addresses(text, [start for start, _, _ in buckets[lexicon.AT]])
+            ats = [start for start, _, _ in buckets[lexicon.AT]]
+            yield from pii_contact.mail_addresses(text, ats)
+            yield from secrets_generic.logins_at_hosts(text, ats)
         if buckets[lexicon.SEED]:
             yield from pii_contact.seed_phrases(text, buckets[lexicon.SEED])  # type: ignore[arg-type]
         if buckets[lexicon.KEYWORD] or buckets[lexicon.EVERYDAY]:
@@ -245,8 +262,8 @@ class Inspector:
         banks: pii_numbers.Spans = buckets[lexicon.BANK]  # type: ignore[assignment]
         if runs:
             yield from pii_numbers.cards(text, runs, buckets[lexicon.CARD])  # type: ignore[arg-type]
-            yield from pii_numbers.bank_accounts(text, banks)
             yield from pii_numbers.chinese_mobiles(text)
+            yield from secrets_generic.recovery_passwords(text, runs)
             yield from pii_numbers.phones_by_word(text, buckets[lexicon.PHONE])  # type: ignore[arg-type]
         yield from pii_numbers.phones(text, seen)
         if shapes.IBAN in seen:
@@ -381,11 +398,16 @@ def _keep(found: dict[tuple[str, str], Finding], hit: Hit, place: str) -> None:
 def _chains(places: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Neighbouring strings that could be one value cut in pieces: no space at the seam and a digit near it.
 
-    A vendor's own body repeats the messages among field names; only the messages themselves are joined.
+    A vendor's own body repeats the messages among field names; only the messages themselves are joined. An id is nobody's continuation.
     """
     chain, place, pieces = "", "", 0
     for index, text in enumerate(texts):
         if places[index].startswith("/native"):
+            continue
+        if places[index].endswith(_IDS):
+            if pieces:
+                yield place, chain
+            chain, place, pieces = "", "", 0
             continue
         bare = text.strip()
         if chain and bare and _joins(chain, bare):

@@ -15,14 +15,17 @@ from llm_gateway.detectors.secrets_vendor import VENDOR_FORMATS
 from llm_gateway.detectors.secrets_words import HASH_WORDS, KEY_WORDS, PASSWORD_WORDS, VENDOR_WORDS, WEAK_WORDS, cleaned
 
 (
-    RULE, PASSWORD, KEY, WEAK, HASH, MARKER, MATTER, CARD, ID, BANK, PHONE, BIRTH, SEED, AT, ESCAPE, REVERSED, ROT13, KEYWORD, EVERYDAY, VENDOR, ADDRESS, GRAMMAR,
-) = range(22)  # fmt: skip
-FAMILIES = 22
+    RULE, PASSWORD, KEY, WEAK, HASH, MARKER, MATTER, CARD, ID, BANK, PHONE, BIRTH, SEED, AT, ESCAPE, REVERSED, ROT13, KEYWORD, EVERYDAY, VENDOR, ADDRESS, GRAMMAR, MATTER_END,
+) = range(23)  # fmt: skip
+FAMILIES = 23
 
 _WHOLE_WORDS = frozenset({MARKER, GRAMMAR, MATTER, CARD, ID, BANK, PHONE, BIRTH})
 """Families whose words count only where a word begins."""
 
 Payload = int | str | bool
+
+_FIELD_NAMES = frozenset({CARD, ID, BANK, PHONE, BIRTH})
+"""Families whose words are also the names of fields in data: `account_number`, `accountNumber`."""
 
 
 class Lexicon(NamedTuple):
@@ -65,6 +68,13 @@ def _build(entries: tuple[tuple[str, int, Payload], ...]) -> Lexicon:
     return Lexicon(rows, inner, literals, automaton)
 
 
+def _as_field_names(phrase: str) -> tuple[str, ...]:
+    words = phrase.split(" ")
+    if not 2 <= len(words) <= 4 or not phrase.isascii() or not all(word.isalpha() for word in words):
+        return ()
+    return "_".join(words), "".join(words)
+
+
 @lru_cache(maxsize=1)
 def standard() -> Standard:
     """The built-in rules and their literals."""
@@ -79,7 +89,11 @@ def standard() -> Standard:
         (CARD, cleaned(pii_words.CARD_WORDS)), (ID, cleaned(pii_words.ID_WORDS)), (BANK, cleaned(pii_words.BANK_WORDS)), (PHONE, cleaned(pii_words.PHONE_WORDS)),
         (BIRTH, cleaned(pii_words.BIRTH_WORDS)), (ADDRESS, cleaned(pii_words.ADDRESS_WORDS)), (VENDOR, cleaned(VENDOR_WORDS)), (SEED, cleaned(pii_words.SEED_WORDS)),
     ):  # fmt: skip
-        entries.extend((word, family, fold(word).lower()) for word in words)
+        for word in words:
+            plain = fold(word).lower()
+            entries.append((word, family, plain))
+            if family in _FIELD_NAMES:
+                entries.extend((name, family, plain) for name in _as_field_names(plain))
     entries.extend((word, MARKER, form) for word, form in markers.literals().items())
     entries.extend((anchor, GRAMMAR, language) for language, (_, anchors) in enumerate(markers.grammars()) for anchor in anchors)
     for matter, words in (
@@ -89,6 +103,7 @@ def standard() -> Standard:
         (matters.SECRECY, matter_words.SECRECY_WORDS),
     ):  # fmt: skip
         entries.extend((word, MATTER, matter) for word in cleaned(words))
+    entries.extend((ending, MATTER_END, matters.HEALTH) for ending in cleaned(matter_words.HEALTH_ENDINGS))
     entries.append(("@", AT, 0))
     for family, words in ((ESCAPE, ENCODING_ANCHORS), (REVERSED, REVERSED_ANCHORS), (ROT13, ROT13_ANCHORS)):
         entries.extend((word, family, 0) for word in words)

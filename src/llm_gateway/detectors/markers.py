@@ -74,8 +74,12 @@ _ABOUT_WORD = compile_pattern(
     r"(?i)\b(?:mean(?:s|ing)?|stand(?:s)? for|definition|concept of|(?:the|word|a) (?:word|phrase|term)|marking scheme|markings|classification levels?|translate the (?:word|phrase|term)|synonyms?|watermarks?|wasserzeichen|filigrane|marca de agua|stamp|stempel|bedeutet|bedeutung|signifie|significa|betekent|oznacza|anlamina)\b|означает|значит|表示什么|是什么|の意味|とは|뜻|とは|是什么意思|什么意思|의 뜻|معنى|क्या है|क्या होता"
 )
 _ABOUT_KIND = compile_pattern(
-    r"(?i)\b(?:term|word|phrase|templates?|generic|boilerplate|sample|example of|fiction(?:al)?|novels?|film|movie|trope|poem|story|lyrics|joke|song|album|series|episode|article about|essay on|history of|declassified|enforceable|regulations?|doctrine|law review|muster|vorlage|modele|modelo|modello|plantilla (?:de|para)|minuta padrao|wzor|sablon|sjabloon|mall|skabelon)\b|образец|шаблон|模板|范本|範本|样本|テンプレ|ひな形|雛形|書式|서식|양식|템플릿|构成要件|有哪些|区别|區別|違い|차이"
+    r"(?i)\b(?:term|word|phrase|templates?|generic|boilerplate|sample|example of|fiction(?:al)?|novels?|film|movie|trope|poem|story|lyrics|joke|song|album|series|episode|article about|essay on|history of|declassified|privacy (?:policy|notice|statement)|datenschutzerklarung|enforceable|regulations?|doctrine|law review|muster|vorlage|modele|modelo|modello|plantilla (?:de|para)|minuta padrao|(?:two|three|four|five|six|[2-6]) (?:levels|classes|tiers|stufen|niveaux|niveles|livelli)|wzor|sablon|sjabloon|mall|skabelon)\b|образец|шаблон|模板|范本|範本|样本|テンプレ|ひな形|雛形|書式|서식|양식|템플릿|构成要件|有哪些|区别|區別|違い|차이"
 )
+_CODE_BEFORE = re.compile(
+    r"(?i)\b(?:this|the|these) (?:\w+ )?(?:methods?|functions?|class(?:es)?|modules?|apis?|endpoints?|packages?|constructors?|fields?|flags?|macros?|constants?|symbols?|interfaces?|namespaces?|hooks?|components?|parameters?|structs?|traits?|types?) (?:is|are) "
+)
+"""Documentation of code: what is for internal use there is a part of a program."""
 _THIS = compile_pattern(
     r"(?i)\b(?:this|these|attached|enclosed|following|below|above|our|my|diese[rsnm]?|folgende[rsn]?|beiliegende[rsn]?|unsere?|ce|cet|cette|ci-joint|notre|est[ea]|adjunto|nuestr[oa]|quest[oa]|allegat[oa]|nostr[oa]|anexo|noss[oa]|dit|deze|bijgevoegde|onze|ten|to|nasz|bu|ekteki)\b|это|этот|наш|данн|прилага|本|以下|この|当社|附件|我们|我司|이 |다음|हमार|هذا|هذه|مرفق"
 )
@@ -99,8 +103,9 @@ _DOCUMENT_BEFORE = re.compile(
 _HEADER = re.compile(r"[^\W\d_][^\n:：?？.,]{2,48}(?:[:：]|\.\s|\n)")
 """A short first part of a line: `Dokument poufny. Warunki ...`. English words need a surer sign, they have other uses."""
 _LEVEL_BEFORE = re.compile(
-    r"(?i)(?:classification|distribution|circulation|sensitivity|confidentiality|security|security (?:level|label|class|marking)|protective marking|handling|data class|information class|einstufung|klassifizierung|vertraulichkeit|vertraulichkeitsstufe|geheimhaltungsstufe|schutzklasse|schutzstufe|niveau|confidentialite|clasificacion|nivel|confidencialidad|classificacao|confidencialidade|classificazione|livello|riservatezza|classificatie|rubricering|klauzula|poufnosc|sekretessklass|klassning|klassificering|luokitus|stupen|гриф(?: секретности)?|степень секретности|категория|gizlilik|gizlilik derecesi|密级|密級|保密等级|机密等级|機密区分|機密レベル|取扱区分|보안등급|보안 등급|비밀등급|درجة السرية|مستوى السرية|التصنيف|वर्गीकरण|गोपनीयता स्तर)(?: level| grade)?[\"'* ]{0,3}[:=：\-–][ \t]{0,3}[\"'*]{0,3}\Z"
+    r"(?i)(?:classification|distribution|circulation|sensitivity|confidentiality|security|security (?:level|label|class|marking)|protective marking|handling|data class|information class|einstufung|klassifizierung|vertraulichkeit|vertraulichkeitsstufe|geheimhaltungsstufe|schutzklasse|schutzstufe|niveau|confidentialite|clasificacion|nivel|confidencialidad|classificacao|confidencialidade|classificazione|livello|riservatezza|classificatie|rubricering|klauzula|poufnosc|sekretessklass|klassning|klassificering|luokitus|stupen|гриф(?: секретности)?|степень секретности|категория|gizlilik|gizlilik derecesi|密级|密級|保密等级|机密等级|機密区分|機密レベル|取扱区分|보안등급|보안 등급|비밀등급|درجة السرية|مستوى السرية|التصنيف|वर्गीकरण|गोपनीयता स्तर)(?: level| grade)?[\"'* ]{0,3}[:=：\-–][ \t]{0,3}[\"'*\[]{0,3}(?:(?:highly|strictly|very|most|company|business|commercial|client)[ \-])?\Z"
 )
+_STRENGTHENED = re.compile(r"(?i)(?<![a-z_\-./])(?:highly|strictly|very|most|company|business)-\Z")
 _CLASSED_BEFORE = re.compile(
     r"(?i)\b(?:classified|marked|rated|labell?ed|designated|stamped|eingestuft|gekennzeichnet|classe|clasificado|marcado|classificado|classificato|oznaczon\w|märkt|merket) (?:as |als |comme |como |come |jako |som )\"?\Z"
 )
@@ -152,7 +157,7 @@ def _mention(text: str, start: int, end: int) -> bool:
         return False
     if not text.isascii() and _JAPANESE_ABOUT.search(sentence):
         return True
-    if _ABOUT_KIND.search(sentence):
+    if _ABOUT_KIND.search(sentence) or (text[start:end].islower() and _CODE_BEFORE.search(before)):
         return True
     if _QUESTION_START.match(sentence) and not (text[start:end].isupper() and (opening or _THIS.search(before))):
         return True
@@ -165,11 +170,15 @@ def _whole_word(text: str, start: int, end: int, *, stem: bool = False) -> bool:
     """Whether words begin and, unless it is a `stem`, end there. Scripts without spaces have no such borders."""
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
-    if (before in "-_./" and start > 1 and not text[start - 2].isspace() and text[start - 2] not in "-/") or (
-        after in "-_" and text[end + 1 : end + 2].isalnum()
-    ):
+    if (
+        before in "-_./"
+        and start > 1
+        and not text[start - 2].isspace()
+        and text[start - 2] not in "-/"
+        and not _STRENGTHENED.search(text[max(0, start - 12) : start])
+    ) or (after in "-_" and text[end + 1 : end + 2].isalnum()):
         return False
-    if before in "$%{@=":
+    if before in "$%{@=" or after == "=":
         return False
     if before == "-" and after != " " and not after.isspace() and after not in "-:.":
         return False

@@ -130,3 +130,115 @@ SECRECY_WORDS += tuple(
         "\n", "|"
     ).split("|")
 )
+
+HEALTH_STRONG += tuple(
+    """chf exacerbation|ejection fraction|nstemi|stemi|dx:|dx |pmh:|pmhx|hx of|nkda|s/p |dsm-5|dsm-iv|icd 10|phq-9|gad-7|a1c |creatinine clearance|glasgow|meropenem|vancomycin|valpro|levetiracetam|carbamazepin|methylphenidate|pregabalin|gabapentin|fluvoxamine|mirtazapin|trazodone|insulin glargine|warfarin|dialysed|passive si|hallucinations|body dysmorph|self-medicat|vaccination status|unvaccinated|sperm count|low testosterone|transgender|gender reassignment|had a stroke|had surgery|has cancer|has diabetes|has hiv|has autism|has adhd|has epilepsy|has depression|has asthma|is bipolar|is autistic|is diabetic|is epileptic|is infertile|is pregnant|was hospital
+    gebelik|gebeliği|tedavisi görü|tiroid|kanser tedavi|psikiyatri|hastası|depresyonda|wochenbett|alkoholproblem|drogenproblem|suchtproblem|krebskrank|herzkrank|zuckerkrank|leberwerte|nierenwerte|insulinpflicht|geschlechtskrank|geschlechtsangleich|hat krebs|hat diabetes|ist schwanger|an krebs|in psychiatrischer|a un cancer|est enceinte|est diabétique|est dépressi|burn out|tiene diabetes|tiene depresi|tiene vih|está embarazada|ha il diabete|è incinta|tem câncer|tem diabetes|tem depress|está grávida|heeft kanker|heeft diabetes|is zwanger|ma cukrzycę|jest w ciąży
+    bệnh án|bệnh nhân|mắc bệnh|viêm gan|cao huyết áp|nhập viện|đột quỵ|tâm thần|tự tử|phá thai|menderita|mengidap|rekam medis|serangan jantung|gagal ginjal|darah tinggi|rawat inap|gangguan jiwa|aborsi|hamil|โรคเบาหวาน|โรคหัวใจ|ความดัน|จิตเวช|ไตวาย|ฆ่าตัวตาย|ตั้งครรภ์|ป่วยเป็น|เป็นโรค|ติดเชื้อ|אובחן|אובחנה|אשפוז|מאושפז|התקף לב|סכיזופרניה|אפילפסיה|הפלה|התאבד|πάσχει|διαγνώστηκε|νοσηλεύ|σχιζοφρέν|επιληψ|έμφραγμα|εγκεφαλικό|ηπατίτιδα|αυτοκτον|έκτρωση|χημειοθεραπ|hepatită|epilepsie|schizofrenie|infarct|cancer de|chimioterapi|avort|sinucid|cukrovku|epilepsií|rakovinou|trpí|žloutenk|infarkt|mrtvic|sebevra|potrat|cukrovkou|rakovinu|schizofréni|rákos|rákja|epilepsziá|szívinfarktus|öngyilkos|vetélés|inzulin|kemoterápi|psykose|epilepsi|hjerteinfarkt|slagtilfælde|hjerneslag|spiseforstyrrelse|rusmis|anoreksia|sairastaa|epilepsia|sydäninfarkti|itsemurha|keskenmeno|skitsofreni|kemoterapia|вагітн|хворіє|діагноз|цукровий діабет|онколог|інсульт|депресі|шизофрен|епілепс|госпіталіз|лікується|самогуб|бременна|диагностициран|страда от|сахарный диабет|raka dojke|moždani udar|srčani|trudna|boluje od|dijabetes|šećerna|سرطان پستان|دیابت|افسردگی|باردار|سکته|بستری|مبتلا|صرع|ایدز|কেন্সার|ক্যান্সার|ডায়াবেটিস|গর্ভবতী|রোগী|হাসপাতালে ভর্তি|ذیابیطس|حاملہ|مریض|mgonjwa wa|ana kisukari|ana ukimwi|may sakit na|buntis|may diabetes""".replace(
+        "\n", "|"
+    ).split("|")
+)
+HEALTH_WEAK += (
+    "c/o ", "hx ", "s/p", "r/o ", "prn", "b.i.d", " bid ", " tid ", "ward round", "on furosemide", "progress note", "history of", "echo showed", "labs:", "vitals", "sob,", "on insulin", "on dialysis",
+    "tiroid", "hafta", "tedavi", "doktor", "ilaç", "bác sĩ", "điều trị", "dokter", "rujukan", "obat", "แพทย์", "รักษา", "רופא", "טיפול", "γιατρό", "θεραπεία", "lékař", "léčb", "léky", "orvos", "kezelés", "medicul", "tratament", "läkare", "behandling", "medicin", "lääkäri", "lääk", "hoito", "лікар", "лікуван", "ліки", "лекар", "лечение", "doktoru", "پزشک", "درمان", "دارو", "চিকিৎসা", "علاج",
+)  # fmt: skip
+HR_WORDS += tuple(
+    """despedid|despidió|hr case|hr matter|hr complaint|hr investigation|talent review|succession plan|exit interview|comp sheet|compensation of|base and bonus|probation will not|last working day|last day is|notice of dismissal|objection to the dismissal|caught stealing|touched her|touched him|groped|inappropriate touching|unwanted advances|sexual remark|iş akdi|iş sözleşmesi|feshedil|işten ayrıl|kıdem tazminat|wypowiedzeni|zwolnienie dyscyplinarn|umowę rozwiąza|výpověď|výpovědi|výpovědí|propuštění|propuštěn|okamžité zrušení|plat |platu|uppsägning|avskedande|lönesamtal|oppsigelse|avskjed|opsigelse|bortvisning|irtisanominen|irtisanoa|palkka|felmondás|elbocsátás|fizetése|concediere|concediat|salariul|απόλυση|απολύ|μισθό|звільненн|звільнити|догана|зарплатн|уволнение|уволни|заплата|otkaz ugovora|otkaz zbog|plaća|plata |di-phk|phk |pemutusan hubungan kerja|surat peringatan|gaji pokok|gaji bulanan|sa thải|thôi việc|tiền lương|mức lương|เลิกจ้าง|ไล่ออก|หนังสือเตือน|פיטורין|פיטורים|לפטר|שכרו|משכורת|اخراج|حقوق ماهانه|فسخ قرارداد|বরখাস্ত|বেতন|नौकरी से|वेतन|tanggal sa trabaho|sahod|kufukuzwa kazi|mshahara""".replace(
+        "\n", "|"
+    ).split("|")
+)
+HR_HINTS += tuple(
+    """abgelehnt|referenzen|schlechte referenz|bewerbungsgespräch|eingestellt werden|nicht übernommen|rejected because|rejected due|not hired|not a fit|no bonus|no promotion|grade c|grade d|rating of|talent|hr case|works council|last day|reference for|reference letter|manager's|moonlight|absences|absent|kvůli absenc|pro absence|kvuli|iş akdi|fesh|karyawan|nhân viên|พนักงาน|עובד|υπάλληλ|zaměstnan|alkalmazott|angajat|medarbetare|medarbejder|työntekijä|працівник|служител|کارمند""".replace(
+        "\n", "|"
+    ).split("|")
+)
+LEGAL_WORDS += tuple(
+    """paternity claim|custody of|sole custody|shared custody|mediation brief|will admit|admits the|admitted the burglary|prior conviction|prior convictions|probation report|pre-sentence|sentencing memo|bail hearing|bail application|extradit|plea:|plea agreement|insolvenzantrag|privatinsolvenz|steuerhinterziehung|fahrerflucht|trunkenheit am steuer|obvinění|obviněn|obžalob|obhajob|rozvod|exekuc|insolvenc|trestní|vádemel|büntetőügy|válóper|ügyfelem|clientul meu|acuzat de|divorțul|inculpatul|min klient|min klients|tiltalt|siktet|skilsmisse|åtalad|misstänkt för|vårdnadstvist|päämieheni|syytettynä|avioero|підзахисн|обвинувач|підозр|розлученн|аліменти|крадіжк|мій клієнт|подсъдим|обвиняем|моят клиент|развод|оптужен|optužen|okrivljen|moj klijent|razvod|skrbništvo|đơn ly hôn|bị cáo|thân chủ|quyền nuôi con|klien saya|terdakwa|perceraian|hak asuh|ลูกความ|จำเลย|หย่า|הלקוח שלי|הנאשם|גירושין|משמורת|πελάτης μου|κατηγορούμεν|διαζύγιο|επιμέλεια|موکل من|متهم|طلاق|حضانت|আসামি|তালাক|弁護方針|弁護人|辩护策略|변호인""".replace(
+        "\n", "|"
+    ).split("|")
+)
+LEGAL_HINTS += (
+    "paternity", "hits the children", "hit the children", "hit her", "beats his", "caught with", "burglary", "shoplifting", "juvenile", "power of attorney", "schulden", "obvin", "podvod", "krádež", "csalás", "furt", "stöld", "bedrägeri", "tyveri", "svindel", "varkau", "петос", "крадіж", "шахрай", "trộm", "lừa đảo", "pencurian", "ลักทรัพย์", "גניבה", "κλοπή", "απάτη", "سرقت", "চুরি",
+)  # fmt: skip
+CORPORATE_WORDS += tuple(
+    """tender|lost the bid|won the bid|contract with|lost the tender|won the tender|the tender by|tender price|rachetons|rachetez|racheter|cédons|fusionnons|nous vendons|compramos la|vendemos la|la venta de|negociando|compriamo|vendiamo|wir kaufen|wir verkaufen|wir schließen|wir entlassen|kaufangebot|margin on|margins on|our margin|our margins|gross margin|customer list|client list|price floor|walk-away price|bid price|fraud model|scoring model|our algorithm|our model weights|our formula|our recipe|unpatched|zero-day in our|security audit of our|vulnerability in our|pen test of our|patent draft|not filed yet|before filing|tapes out|tape-out|tapeout|prototype|internal roadmap|product roadmap|unreleased phone|next-generation|粗利率|粗利|営業利益|原価|毛利率|利润率|成本价|底价|收购价|인수가|마진|원가율|рентабельност|маржа|покупку завода|покупку компании|продажу компании|слияние с|poglošt|akvizic|fúze|převzetí|felvásárl|egyesül|achiziți|fuziun|εξαγορ|συγχών|придбан|злитт|поглинан|придобива|сливан|preuzimanj|mua lại|sáp nhập|thâu tóm|mengakuisisi|akuisisi|ควบรวม|เข้าซื้อกิจการ|רכישת|מיזוג|ادغام|خرید شرکت|অধিগ্রহণ""".replace(
+        "\n", "|"
+    ).split("|")
+)
+_UNTOLD = ("not ", "not yet ", "not been ", "not yet been ", "isn't ", "isn't yet ", "aren't ", "hasn't been ", "hasn't yet been ", "haven't been ", "haven't yet been ", "wasn't ", "yet to be ", "never been ")  # fmt: skip
+_MADE_KNOWN = ("published", "public", "announced", "released", "disclosed", "revealed", "communicated", "filed", "informed", "told", "made public", "out in the open", "on the record")  # fmt: skip
+SECRECY_WORDS += tuple(negation + verb for negation in _UNTOLD for verb in _MADE_KNOWN) + tuple(
+    """does not know about|doesn't know about|do not know about|don't know about|must not know|mustn't know|must never know|never find out|must not find out|mustn't find out|not find out|must not leave|mustn't leave|may not leave|never leave the|keep it inside|keep this inside|keep inside|stays inside|stay inside|inside the company|in-house only|do not tell the|don't tell the|nobody outside|no one outside|nobody else knows|still under wraps|stealth mode|hush-hush|in strict confidence|in confidence|not a word|mum's the word
+    à garder secret|garder le secret|personne n'est au courant|pas au courant|reste entre nous|en secreto|guardar en secreto|que quede entre|nadie debe|todavía en secreto|in segreto|resti tra noi|nessuno deve|em segredo|ninguém deve|fica entre|in het geheim|blijft onder ons|niemand mag|w tajemnicy|nikt nie może|zostaje między|heimlich|im geheimen|darf nicht bekannt|darf niemand|noch niemand|тайно|втайне|тайн|никто не должен|пока не знает|таємно|ніхто не знає|v tajnosti|nikdo neví|zatím neoznám|titokban|senki sem tudja|în secret|nu a fost anunțat|i hemlighet|ingen vet|i hemmelighed|ingen ved|i hemmelighet|salassa|kukaan ei tiedä|μυστικά|κανείς δεν|bí mật|chưa ai biết|secara rahasia|belum ada yang tahu|ความลับ|ยังไม่ประกาศ|בסוד|טרם פורסם|محرمانه|هنوز اعلام نشده|尚未公告|未公告|尚未对外|还没公告|不得外泄|公表していません|公表していない|発表していません|まだ公に|口外|아직 공개|대외적으로|secretamente|segretamente|secrètement""".replace(
+        "\n", "|"
+    ).split("|")
+)
+
+HEALTH_ENDINGS: tuple[str, ...] = tuple(
+    """itis|ectomy|ektomie|ectomie|ectomia|ostomy|oplasty|oscopy|oskopie|osis|emia|aemia|ämie|émie|opathy|opathie|opatia|opatía|algia|algie|plegia|plegie|plégie|rrhea|rrhoea|penia|glioma|gliom|blastoma|blastom|lymphoma|myeloma|adenoma|carcinoma|karzinom|sarcoma|sarkom|melanoma|ischämie|sklerose|stenose|fibrose|zirrhose|dystrophy|dystrophie|distrofia|ectasia
+    statin|sartan|prazol|azepam|azolam|cillin|mycin|floxacin|gliptin|gliflozin|glutid|triptan|oxetin|setron|zumab|ximab|lizumab|tinib|lukast|parin|dipin|barbital|zapin|peridon|olol|opril|xaban|vudin|navir|tegravir|clovir|metformin|glitazon|dronat|cycline|cyclin|conazol|nidazol|pramid|thiazid|semid
+    эмия|эктомия|плегия|невропатия|статин|сартан|циллин|мицин""".replace("\n", "|").split("|")
+)
+"""How words for illnesses, operations and drugs end in most European languages (medical Greek, stems of international names)."""
+
+HEALTH_WEAK += (
+    "lesion",
+    "suspected",
+    "tsh",
+    "anti-tpo",
+    "hashimoto",
+    "biomarker",
+    "contrast",
+    "temporal lobe",
+    "läsion",
+    "befundbericht",
+    "lésion",
+    "lesión",
+    "lesione",
+    "lesão",
+)
+HEALTH_STRONG += ("cuts herself", "cuts himself", "cut herself", "cut himself", "harms herself", "harms himself", "hurts herself", "starves herself", "makes herself vomit", "hears voices", "wants to die", "kill herself", "kill himself", "end her life", "end his life", "hashimoto")  # fmt: skip
+HR_HINTS += ("performance summary", "missed targets", "missed his targets", "missed her targets", "conflicts with", "no raise", "offer letter", "job offer", "base 1", "base of", "start date", "starts on", "counter-offer", "time sheets", "timesheets", "falsified", "dismissal letter", "arbeitsvertrag", "angebot für", "zielverfehlung", "lettre d'embauche", "carta de oferta", "lettera di assunzione")  # fmt: skip
+LEGAL_HINTS += ("enterb", "disinherit", "déshérit", "desheredar", "diseredat", "deserdar", "onterf", "wydziedzicz", "лишить наследства")  # fmt: skip
+CORPORATE_WORDS += ("our source code", "our codebase", "ranking algorithm", "our model", "product spec", "teaser for", "announcement of our")  # fmt: skip
+SECRECY_WORDS += (
+    *(f"{nobody} {verb}" for nobody in ("nobody has", "no one has", "nobody's", "none of them has", "staff have not", "they have not") for verb in ("been told", "been informed", "heard", "seen")),
+    "must not see", "must never see", "must not learn", "must not get wind", "must not hear", "should not know", "shouldn't know", "earnings are released", "results are released", "results come out", "figures are released", "numbers are released", "before the results", "ahead of results", "unannounced product", "before launch", "under strict secrecy", "competitors must not", "rivals must not",
+)  # fmt: skip
+
+_BUSINESS = ("buy", "sell", "close", "shut", "merge", "acquire", "cut", "launch", "cancel", "drop", "recall", "raise")
+_INTENT = ("we", "we will", "we'll", "we are going to", "we plan to", "we want to", "we intend to", "we decided to", "we are about to")
+CORPORATE_HINTS += tuple(f"{intent} {verb}" for intent in _INTENT for verb in _BUSINESS)
+CORPORATE_HINTS += ("we are buying", "we're buying", "we are selling", "we're selling", "we are closing", "we're closing", "we are merging", "we're merging", "we are cutting", "we are launching", "we're launching")  # fmt: skip
+
+_FEW = ("a few", "a handful of", "two", "three", "four", "five", "six", "seven", "eight", "ten", "a dozen", "very few")
+SECRECY_WORDS += (
+    *(f"only {few} people know" for few in _FEW),
+    "only the board knows",
+    "only we know",
+    "only you and i",
+    "only the founders know",
+    "only management knows",
+)
+SECRECY_WORDS += tuple(f"announcement {when}" for when in ("next", "on monday", "on tuesday", "on wednesday", "on thursday", "on friday", "tomorrow", "planned", "due", "is scheduled", "follows"))  # fmt: skip
+HR_HINTS += (
+    "ablehnung",
+    "ging im streit",
+    "note ausreichend",
+    "racist",
+    "employee relations",
+    "team lead",
+    "renew his",
+    "renew her",
+    "renew their",
+    "trennungsgespräch",
+    "rejection",
+    "refus",
+    "convocation",
+    "rechazo",
+    "rifiuto",
+    "afwijzing",
+    "odmow",
+)
+LEGAL_HINTS += ("we act for", "he lied", "she lied", "lied in", "false statement", "a will for", "will of", "leaves nothing to", "cross-examination", "codicil", "estate of", "testimony", "vertretung von", "mandat für")  # fmt: skip
+HEALTH_WEAK += ("blood results", "blood work", "psa ", "psa:", "ldl", "hdl", "tsh", "crp", "inr ", "hemoglobin", "haemoglobin", "platelets", "bilirubin", "gfr", "ferritin", "egfr", "home oxygen", "exacerbation")  # fmt: skip

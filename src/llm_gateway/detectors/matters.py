@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from llm_gateway.detectors.linear import compile_pattern
 from llm_gateway.detectors.people import names
-from llm_gateway.detectors.rules import Hit
+from llm_gateway.detectors.rules import Hit, passage
 
 _PUBLIC = compile_pattern(
     r"(?i)\b(?:in 1[89][0-9]{2}|president of|died (?:of|from|in)|famous|celebrity|novel|fiction(?:al)?|character|biograph|movie|film|screenplay|story|poem|scene|song|lyrics|history|historical|wikipedia|footballer|actor|actress|singer|author|painter|philosopher|century|hypothetical|role-?play|imaginary|template|example of|in the style of|quiz|trivia|textbook|exam question|case study|dialogue between)\b"
@@ -30,12 +30,13 @@ _PLAN = compile_pattern(
 )
 _SHORT_WORD_CHARS = 4
 _SAME_PASSAGE_CHARS = 60
-"""A matter word this close after one of its class is part of the same passage, which was just weighed."""
+"""A matter word this close after one of its class, in the same paragraph, is part of what was just weighed."""
 
 HEALTH, HEALTH_HINT, HR, LEGAL, CORPORATE, SECRECY, HR_HINT, LEGAL_HINT, CORPORATE_HINT = range(9)
 _HINTED = {HEALTH_HINT: HEALTH, HR_HINT: HR, LEGAL_HINT: LEGAL}
 _KINDS = {HEALTH: "matter.health", HR: "matter.hr", LEGAL: "matter.legal"}
 _NEAR_CHARS = 300
+_ASKED_CHARS = 120
 _HINT_CHARS = 130
 """Two hints of one matter this close to each other, and a name this close, are as much as a plain word of it."""
 _SPACED_SCRIPTS_END = "\u0590"
@@ -45,12 +46,19 @@ _SPACED_SCRIPTS_END = "\u0590"
 class _People:
     """The names around a place, looked for once per stretch of text and only when somebody asks."""
 
-    __slots__ = ("_base", "_found", "_reach", "_text")
+    __slots__ = ("_asked", "_base", "_found", "_reach", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._base, self._reach = 0, -1
+        self._asked = (-1, False)
         self._found: list[tuple[int, int]] = []
+
+    def asked_for(self, low: int) -> bool:
+        """Whether the passage that begins at `low` begins with a request to write something."""
+        if self._asked[0] != low:
+            self._asked = (low, _TASK.match(self._text, low) is not None)
+        return self._asked[1]
 
     def near(self, start: int, end: int) -> list[tuple[int, int]]:
         """Names within 300 characters. Places must be asked for in order."""
@@ -87,7 +95,37 @@ def personal_matters(text: str, entries: list[tuple[int, int, int]]) -> Iterator
                 seen.add(about)
             yield hit
         if matter not in _HINTED:
-            quiet[matter] = start + _SAME_PASSAGE_CHARS
+            quiet[matter] = passage(text, start, end, _SAME_PASSAGE_CHARS)[1]
+
+
+def with_endings(text: str, words: list[tuple[int, int, int]], endings: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """`words` and those that end as the names of illnesses, operations and drugs do, in order."""
+    if not endings:
+        return words
+    found = list(words)
+    for start, end, matter in endings:
+        match = _WORD_END.match(text, end)
+        begin = start
+        while begin and start - begin < _LONGEST_WORD_CHARS and text[begin - 1].isalpha():
+            begin -= 1
+        named = text[begin].isupper() and _FIRST_NAME.search(text[max(0, begin - 24) : begin])
+        if match and not named and start - begin >= _FEWEST_STEM_CHARS and not _NO_ILLNESS.match(text[begin:end]):
+            found.append((begin, match.end(), matter))
+    return sorted(found, key=_offset)
+
+
+def _offset(entry: tuple[int, int, int]) -> int:
+    return entry[0]
+
+
+_FIRST_NAME = re.compile(r"(?<![\w.])[A-Z][a-z]+ (?:[A-Z]\. )?\Z")
+_WORD_END = re.compile(r"(?:e|a|o|en|um|s|es|u|om|em|y|i)?(?![^\W\d_])")
+_NO_ILLNESS = re.compile(
+    r"(?i)(?:epidem|pandem|diagnos|prognos|hypnos|osmos|symbios|metamorphos|psychos|apotheos|sympath|empath|telepath|apath|nostalg|academ|bohem|diplom|aroma|tecton|photosynth|thrombos|mitos|meios|kurtos|biops|autops|synops|stereosc|microsc|telesc|endosc|kaleidosc|horosc)"
+)
+"""Words with the same endings that are no illness, or listed on their own."""
+_LONGEST_WORD_CHARS = 24
+_FEWEST_STEM_CHARS = 3
 
 
 def _begins_word(text: str, start: int, end: int) -> bool:
@@ -109,25 +147,45 @@ def _hinted(text: str, start: int, end: int, about: int, people: _People, hints:
     if before is not None and start < before[1]:
         return None  # the same word seen twice
     hints[about] = (start, end)
+    if _concerns(text, start, end, people) and not _public(text, start, end):
+        return Hit(_KINDS[about], 0.72, f"{_KINDS[about]}_document", start, end)
     if before is None or start - before[1] >= _HINT_CHARS or text[before[0] : before[1]].lower() == text[start:end].lower():
         return None
     close = any(left - end < _HINT_CHARS and before[0] - right < _HINT_CHARS for left, right in people.near(start, end))
-    if not close or _public(text, _around(text, start, end), start):
+    if not close or _public(text, start, end):
         return None
     return Hit(_KINDS[about], 0.74, f"{_KINDS[about]}_hints", start, end)
 
 
+def _concerns(text: str, start: int, end: int, people: _People) -> bool:
+    """Whether one hint is enough: a paper for or about somebody by name, or a request to write one with the name beside it."""
+    asked = people.asked_for(passage(text, start, end, _NEAR_CHARS)[0])
+    if not asked and not _FOR_WHOM.match(text, end):
+        return False  # names are dearer to look for
+    near = [(left, right) for left, right in people.near(start, end) if left - end < _PAPER_CHARS and start - right < _PAPER_CHARS]
+    return bool(near and asked) or any(left > end and _FOR_WHOM.fullmatch(text, end, left) for left, _ in near)
+
+
+_PAPER_CHARS = 60
+_FOR_WHOM = re.compile(
+    r"(?i)[a-z]{0,8}(?: \w{1,16}){0,2} (?:for|of|to|about|against|fur|von|gegen|uber|an|pour|du|contre|sur|para|contra|sobre|del|per|contro|voor|tegen|dla|przeciw|pro|for|til|mot|для|против)(?: \w{1,16}){0,2} \W?"
+)
+_TASK = re.compile(
+    r"(?i)\W*(?:(?:please|can you|could you|help me|i need to|i have to|bitte|merci de|por favor) )*(?:write|draft|compose|prepare|formulate|rewrite|rephrase|reword|word|phrase|schreib|verfass|formulier|entwirf|erstell|redige|ecri|redact|escrib|scriv|escrev|redij|schrijf|napisz|przygotuj|napis|skriv|kirjoita|напиши|составь|подготовь|yaz|hazirla|写|起草)"
+)
+
+
 def _weigh(text: str, start: int, end: int, matter: int, people: _People) -> Hit:
-    if not people.near(start, end) or _public(text, _around(text, start, end), start):
+    if not people.near(start, end) or _public(text, start, end):
         return Hit("matter.topic", 0.05, "matter.topic", start, end)
     kind = _KINDS[matter]
     return Hit(kind, 0.82 if matter == HEALTH else 0.76, f"{kind}_person", start, end)
 
 
-def _public(text: str, around: str, start: int) -> bool:
+def _public(text: str, start: int, end: int) -> bool:
     """Whether the passage is about somebody known or made up."""
-    asked = text[max(0, start - 120) : start] if start > 120 else text[:start] + " "
-    return bool(_PUBLIC.search(around)) or bool(_ASKS_PUBLIC.search(asked))
+    low, high = passage(text, start, end, _NEAR_CHARS)
+    return bool(_PUBLIC.search(text[low:high])) or (start - low <= _ASKED_CHARS and bool(_ASKS_PUBLIC.search(text[low:start] + " ")))
 
 
 def _corporate(text: str, start: int, end: int, *, secrecy: bool, hint: bool) -> Hit | None:
@@ -142,7 +200,7 @@ def _corporate(text: str, start: int, end: int, *, secrecy: bool, hint: bool) ->
     plan = bool(_PLAN.search(around))
     sure = secrecy and (money or ours or (plan and not hint))
     planned = money and ours and plan and not text[start:end].lower().endswith("buy")
-    if not (sure or planned) or _public(text, around, start):
+    if not (sure or planned) or _public(text, start, end):
         return None
     if sure:
         return Hit("matter.corporate", 0.82 if money or ours else 0.75, "matter.corporate_secret", start, end)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from llm_gateway.detectors.linear import compile_pattern
 from llm_gateway.detectors.people import names
 from llm_gateway.detectors.pii_numbers import whole_word
-from llm_gateway.detectors.rules import Hit
+from llm_gateway.detectors.rules import Hit, passage
 
 Spans = Sequence[tuple[int, int, str]]
 
@@ -16,13 +16,16 @@ _DOMAIN = re.compile(r"@([A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){0,5}\.[A-Z
 _ROLES = frozenset(
     """info support help sales contact admin administrator noreply no-reply donotreply office hello team service customerservice customer-service press media jobs careers hr billing accounts webmaster postmaster abuse security privacy legal
     feedback marketing news newsletter orders order booking reservations root git user users username name email mail me you someone somebody anyone test example foo bar foobar your youremail yourname your-email your_email myemail john.doe jane.doe johndoe janedoe jdoe-example ubuntu ec2-user deploy svc
+    presse prensa stampa imprensa pers ufficiostampa kundenservice kundendienst bestellung bestellungen buchhaltung rechnung verwaltung sekretariat bewerbung bewerbungen datenschutz reservierung rezeption redaktion redaccion redazione redaction comunicacion communication comercial secretaria secretariat
+    segreteria direction compta comptabilite facturation commercial recrutement amministrazione commerciale prenotazioni suporte vendas atendimento financeiro biuro zamowienia poczta klantenservice verkoop administratie post posta kundtjanst ordre myynti asiakaspalvelu tuki obchod podpora iletisim destek satis
+    frontdesk editor editors recruiting recruitment talent events partners partnerships community helpdesk it-support itsupport ethics compliance dpo gdpr security-team finance accounting payroll returns shipping sales-team
     kontakt servicio soporte ventas contacto accueil bonjour vertrieb atencion assistenza bot github actions dependabot ci build builds dev ops hostmaster subscribe unsubscribe list lists enquiries inquiries reception service-account""".split()
 )
 _EXAMPLE_DOMAIN = re.compile(
     r"(?i)(?:^|\.)(?:example|test|invalid|localhost|local|internal|lan|acme|company|domain|yourdomain|yourcompany|mydomain|mycompany|email|mail|sample|placeholder|foo|bar)\.[a-z]{2,10}$|(?:^|\.)(?:example|test|invalid|localhost|local|internal|lan|png|jpg|svg|py|js|ts|md|json|css|html|php|sh|txt|yml|yaml)$|noreply\.|users\.noreply|gserviceaccount\.com$|(?:^|\.)(?:github|gitlab|bitbucket)\.(?:com|org)$"
 )
 _CREDIT = re.compile(
-    r"(?i)copyright|\(c\)|©|authors?\b|maintain|upstream|licen[cs]e|signed-off|reviewed-by|co-authored|committer|changes by|packager|@author|^\s*(?:19|20)[0-9]{2}[-, ]|^\s*-- |reported by|written by|patch(?:es)? (?:by|from)"
+    r"(?i)copyright|\(c\)|©|authors?\b|maintain|upstream|licen[cs]e|signed-off|reviewed-by|co-authored|committer|changes by|packager|@author|^\s*(?:19|20)[0-9]{2}[-, ]|^\s*-- |reported by|written by|patch(?:es)? (?:by|from)|message-id|in-reply-to|^references:"
 )
 _LIST = re.compile(
     r"(?:-l|-list|-lists|-dev|-devel|-users|-maint|-announce|-bugs|-public)@|@(?:lists?|groups|googlegroups|mailman)\.|@[^@]*(?:googlegroups\.com|amazonaws\.com)$|@(?:[a-z0-9\-]+\.)*(?:debian|gnu|gnome|kernel|python|apache|cpan|freedesktop)\.org$"
@@ -31,7 +34,7 @@ _STREET = compile_pattern(
     r"(?i)\b(?:\d{1,5}[a-z]? (?:[NSEW]\.? )?(?:[A-Z][A-Za-z.']+ ){1,4}(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Pl|Terrace|Close|Crescent|Square)\b|[A-Z][a-z\-]+(?:stra(?:ss|ß)e|str\.|weg|gasse|platz|allee|laan|straat|gatan|vej|gate|katu)\s\d{1,4}|(?:ul\.|rue|avenue|calle|via|viale|piazza|plaza|avenida|rua|av\.) (?:[a-z']+ ){0,2}[A-Z][a-z]+[ ,]+\d{1,4}|\d{1,4},? (?:rue|avenue|boulevard|place|chemin) )"
 )
 _POSTCODE = compile_pattern(
-    r"\b(?:\d{2}-\d{3}|\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{4} ?[A-Z]{2}|\d{3} \d{2})\b"
+    r"\b(?:\d{2}-\d{3}|\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{4} ?[A-Z]{2}|\d{3} \d{2}|\d{4} [A-ZÄÖÜ][a-zäöüß]{2,})\b"
 )
 _BIRTH_DATE = re.compile(
     r"[\s:.,(\"'#=-]{0,6}(?:[^\W\d_]{1,10}\s){0,3}(?:[0-9]{1,4}[./\-年년 ]{1,2}(?:[0-9]{1,2}|[^\W\d_]{3,10})[./\-月월 ,]{1,2}[0-9]{1,4}|[^\W\d_]{3,10} [0-9]{1,2},? [0-9]{4})"
@@ -39,12 +42,13 @@ _BIRTH_DATE = re.compile(
 _YEAR = re.compile(r"(?:1[0-9]|20)[0-9]{2}(?![0-9])")
 _LIVING_SINCE = 1925
 _HOME = re.compile(
-    r"(?i)\b(?:i live|i'm living|lives? (?:at|on|in)|my (?:home )?address|home address|resid(?:es?|ing) at|ich wohne|wohnt|wohnhaft|privatadresse|j'habite|habite|demeurant|vivo en|vive en|domicilio|abito in|abita in|residente|moro n[ao]|mora n[ao]|residente|ik woon|woont|mieszka|zamieszka|deliver to|ship to|send (?:it )?to|moved to)\b"
+    r"(?i)\b(?:i live|i'm living|lives? (?:at|on|in)|my (?:new |home )?address|mein\w{0,2} (?:neue )?(?:adresse|anschrift)|mon adresse|mi direccion|il mio indirizzo|meu endereco|mijn adres|moj adres|min adress|home address|resid(?:es?|ing) at|ich wohne|wohnt|wohnhaft|privatadresse|j'habite|habite|demeurant|vivo en|vive en|domicilio|abito in|abita in|residente|moro n[ao]|mora n[ao]|residente|ik woon|woont|mieszka|zamieszka|deliver to|ship to|send (?:it )?to|moved to)\b"
 )
 _ORGANISATION = re.compile(
     r"(?i)\b(?:foundation|inc|llc|ltd|limited|corp|corporation|gmbh|ag|s\.?a|company|university|museum|hotel|restaurant|offices?|headquarters|store|shop|church|library|building|theat|station|clinic|hospital|school|embassy)\b"
 )
 _SEED_WORDS = re.compile(r"(?:\b[a-z]{3,8}\b[\s,]{1,3}){11,23}\b[a-z]{3,8}\b")
+_FEWEST_SEED_WORDS = 12
 _NUMBERED = re.compile(r"\b[0-9]{1,2}[.)]\s{0,2}")
 _GRAMMAR = frozenset(
     """the and are was were has had have his her hers its their our your you they them for from with without into onto not but nor yet who whom what which when where why how this that these those than then there here
@@ -127,14 +131,19 @@ def births_and_addresses(text: str, birth_words: Spans) -> Iterator[Hit]:
             if year and int(year.group()) < _LIVING_SINCE:
                 continue  # a figure of history
             named = bool(names(around))
+            low, high = passage(text, start, end, 120)
             yield Hit(
                 "pii.birth_date",
-                0.72 if named and not re.search(r"(?i)\b(?:who|president|poet|author|famous|actor|singer|novel)\b", around) else 0.45,
+                0.72
+                if named and not re.search(r"(?i)\b(?:who|president|poet|author|famous|actor|singer|novel)\b", text[low:high])
+                else 0.45,
                 "pii.birth_date",
                 start,
                 end,
             )
             break
+    if not text.isascii():
+        yield from _foreign_addresses(text)
     for match in _STREET.finditer(text):
         if _POSTCODE.search(text[match.end() : match.end() + 80]) or _POSTCODE.search(text[max(0, match.start() - 40) : match.start()]):
             yield Hit(
@@ -145,6 +154,21 @@ def births_and_addresses(text: str, birth_words: Spans) -> Iterator[Hit]:
                 match.end(),
             )
             return
+
+
+def _foreign_addresses(text: str) -> Iterator[Hit]:
+    """Addresses that go down to a flat or a house in Cyrillic, Chinese, Japanese and Korean letters."""
+    match = _CYRILLIC_ADDRESS.search(text) or _EASTERN_ADDRESS.search(text)
+    if match:
+        yield Hit("pii.address", 0.74, "pii.address_foreign", match.start(), match.end())
+
+
+_CYRILLIC_ADDRESS = compile_pattern(
+    r"(?:ул\.|улица|улице|просп\.|проспект|пер\.|переулок|вул\.|бульвар|шоссе)\s?[^\n\d]{3,40}?,? ?(?:д\.|дом|буд\.)?\s?\d{1,4}[а-я]?(?:\s?(?:к|корп|стр)\.? ?\d{1,3})?,? ?(?:кв\.?|квартира|оф\.) ?\d{1,4}"
+)
+_EASTERN_ADDRESS = compile_pattern(
+    r"[\p{Han}]{2,4}(?:省|市|区|區|县|縣|都|府|県)[\p{Han}]{1,16}(?:路|街|道|巷|里|弄)[\p{Han}\d-]{0,8}\d{1,5}(?:号|號)[\p{Han}\d-]{0,10}\d{1,4}(?:室|楼|樓|号楼|单元|階|号室)|[\p{Han}]{2,4}(?:都|府|県)[\p{Han}]{1,10}(?:市|区)[\p{Han}\p{Katakana}\p{Hiragana}ー]{1,12}\d{1,3}(?:丁目|-)\d{1,3}(?:番|-)\d{1,4}|[가-힣]{1,6}(?:시|도)\s[가-힣]{1,6}(?:구|군|시)\s[가-힣\d]{1,10}(?:로|길)\s?\d{1,4}(?:-\d{1,3})?,?\s?\d{1,4}(?:동|호)"
+)
 
 
 def _address_confidence(text: str, start: int, end: int) -> float:
@@ -162,10 +186,12 @@ def seed_phrases(text: str, words: Spans) -> Iterator[Hit]:
     for start, end, _ in words[:64]:
         match = _SEED_WORDS.search(_NUMBERED.sub("", text[end : end + 400]))
         if match:
-            parts = re.findall(r"[a-z]+", match.group())
-            if not _GRAMMAR.intersection(parts) and len(set(parts)) > 3:
-                yield Hit("secret.seed_phrase", 0.9, "crypto.seed_phrase", start, end + match.end())
-                return
+            row: list[str] = []
+            for word in re.findall(r"[a-z]+", match.group()):
+                row = [] if word in _GRAMMAR else [*row, word]  # `the words are abandon ...`: a row begins after the verb
+                if len(row) >= _FEWEST_SEED_WORDS and len(set(row)) > 3:
+                    yield Hit("secret.seed_phrase", 0.9, "crypto.seed_phrase", start, end + match.end())
+                    return
 
 
 def bare_seed_phrase(text: str) -> Iterator[Hit]:

@@ -23,7 +23,7 @@ from stdnum.se import personnummer
 
 from llm_gateway.detectors import shapes
 from llm_gateway.detectors.linear import compile_pattern
-from llm_gateway.detectors.rules import Hit
+from llm_gateway.detectors.rules import Hit, passage
 
 Spans = Sequence[tuple[int, int, str]]
 
@@ -45,7 +45,7 @@ _PHONE_FORMS = (
     (_NANP, 0.76, "pii.phone_nanp", shapes.NANP),
     (_NATIONAL, 0.72, "pii.phone_national", shapes.NATIONAL),
 )
-_TOLL_FREE = re.compile(r"0?0?(?:800|808|900|180\d|0180\d)(?=[ \-/.])|(?:\+?1[ .\-]?)?\(?8(?:00|33|44|55|66|77|88)\)?")
+_TOLL_FREE = re.compile(r"0?0?(?:800|808|900|180 ?\d|0180 ?\d)(?=[ \-/.])|(?:\+?1[ .\-]?)?\(?8(?:00|33|44|55|66|77|88)\)?")
 _ID_VALUE = re.compile(
     r"[\s:#=\"'*.()\-–/°º№はがをのも是为為은는이가인]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*/°º№-]{1,4}+){0,6}([A-Z]{0,5}[ \-]?[0-9][0-9A-Z .\-/*]{3,24})(?![0-9])",
     re.IGNORECASE,
@@ -84,7 +84,7 @@ _DATE_LIKE = re.compile(r"(?:(?:19|20)[0-9]{2}[-/. ][0-9]{1,2}[-/. ][0-9]{1,2}|[
 _VERSION_LIKE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,3}\Z")
 _EXPIRY = re.compile(r"\s{1,3}(?:exp\w*\W{0,3})?(?:0[1-9]|1[0-2])\s?/\s?[0-9]{2}")
 _FIXED_IDS = compile_pattern(
-    r"(?i)(?:^|[^A-Za-z0-9])(\d{3}\.\d{3}\.\d{3}-\d{2}|[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]|\d{17}[\dX]|\d{6}-[1-8]\d{6}|[12] ?\d{2} ?\d{2} ?\d{2} ?\d{3} ?\d{3} ?\d{2}|\d{6}[-+]\d{4}|\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y]|[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z\d]\d|\d{1,2}\.\d{3}\.\d{3}-[\dK]|[STFGXYZ]\d{7}[A-Z]|\d{8}-?[A-Z]|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] \d{2} \d{2} \d{2} [A-D])(?:[^A-Za-z0-9]|$)"
+    r"(?i)(?:^|[^A-Za-z0-9])(\d{3}\.\d{3}\.\d{3}-\d{2}|[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]|\d{17}[\dX]|\d{6}-[1-8]\d{6}|[12] ?\d{2} ?\d{2} ?\d{2} ?\d{3} ?\d{3} ?\d{2}|\d{6}-\d{2}-\d{4}|\d{6}[-+]\d{4}|\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y]|[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z\d]\d|\d{1,2}\.\d{3}\.\d{3}-[\dK]|[STFGXYZ]\d{7}[A-Z]|\d{8}-?[A-Z]|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] \d{2} \d{2} \d{2} [A-D])(?:[^A-Za-z0-9]|$)"
 )
 
 
@@ -93,6 +93,11 @@ def _singapore(value: str) -> bool:
     total = sum(weight * int(digit) for weight, digit in zip((2, 7, 6, 5, 4, 3, 2), value[1:8], strict=True))
     letters = "JZIHGFEDCBA" if value[0] in "ST" else "XWUTRQPNMLK"
     return letters[(total + (4 if value[0] in "TG" else 0)) % 11] == value[8]
+
+
+def _malaysian(value: str) -> bool:
+    """A date and a state's code in numbers of the MyKad (Jabatan Pendaftaran Negara)."""
+    return _plausible_birth(value) and (1 <= int(value[7:9]) <= 16 or 21 <= int(value[7:9]) <= 59)
 
 
 class _FixedId(NamedTuple):
@@ -110,6 +115,7 @@ _FIXED: tuple[_FixedId, ...] = (
     _FixedId("cn_resident", re.compile(r"[0-9]{17}[0-9Xx]\Z"), ric.is_valid, 0.9),
     _FixedId("kr_resident", re.compile(r"[0-9]{6}-[1-8][0-9]{6}\Z"), lambda value: rrn.is_valid(value) or _plausible_birth(value), 0.8),
     _FixedId("fr_nir", re.compile(r"[12] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}\Z"), nir.is_valid, 0.85),
+    _FixedId("my_kad", re.compile(r"[0-9]{6}-[0-9]{2}-[0-9]{4}\Z"), _malaysian, 0.76),
     _FixedId("se_personal", re.compile(r"[0-9]{6}[-+][0-9]{4}\Z"), personnummer.is_valid, 0.75),
     _FixedId("fi_personal", re.compile(r"[0-9]{6}[-+Aa][0-9]{3}[0-9A-Za-z]\Z"), hetu.is_valid, 0.85),
     _FixedId("mx_curp", re.compile(r"[A-Za-z]{4}[0-9]{6}[HMhm][A-Za-z]{5}[A-Za-z0-9][0-9]\Z"), curp.is_valid, 0.92),
@@ -266,7 +272,7 @@ def ids_by_word(text: str, id_words: Spans) -> Iterator[Hit]:
                 and not _DATE_LIKE.match(value)
                 and match.start(1) - end < 60
                 and len(set(value)) > 2
-                and not (strict and match.start(1) - end > 14)
+                and not (strict and match.start(1) - end > 24)
             ):
                 yield Hit("pii.national_id", 0.82, "pii.id_word", match.start(1), match.end(1))
                 continue
@@ -310,9 +316,21 @@ def bank_accounts(text: str, bank_words: Spans) -> Iterator[Hit]:
         least = 6 if any(other in text[max(0, start - 60) : start].lower() for other in _OTHER_BANK_WORDS) else 8
         if generic and (digits < least or len(between) > 14 or "id" in between.lower()):
             continue
-        if digits == 12 and "aws" in text[max(0, start - 400) : end + 200].lower():
+        low, high = passage(text, start, end, 400)
+        if digits == 12 and "aws" in text[low:high].lower():
             continue  # an AWS account's number is no bank account
         yield Hit("pii.bank_account", 0.85, "pii.bank_word", match.start(1), match.end(1))
+
+
+def _office(text: str, start: int) -> bool:
+    """Whether the line says before the number that it is one for everybody."""
+    line = max(text.rfind("\n", 0, start) + 1, start - 80)
+    return bool(_OFFICE.search(text[line:start]))
+
+
+_OFFICE = re.compile(
+    r"(?i)\b(?:reception|rezeption|front desk|box office|town hall|city hall|rathaus|mairie|ayuntamiento|embassy|consulate|botschaft|museum|library|helpline|hotline|switchboard|call cent(?:er|re)|customer (?:service|care|support)|kundendienst|kundenservice|servicio al cliente|service client|assistenza clienti|opening hours)\b"
+)
 
 
 def phones(text: str, seen: frozenset[int]) -> Iterator[Hit]:
@@ -328,6 +346,8 @@ def phones(text: str, seen: frozenset[int]) -> Iterator[Hit]:
                     continue
                 if pattern is _PLUS and count < 9 and text[match.start(1) - 1] == "0":
                     continue  # zeros before a number are not yet a country
+                if _office(text, match.start(1)):
+                    continue
                 yield Hit("pii.phone", confidence, rule, match.start(1), match.end(1))
 
 
@@ -356,6 +376,7 @@ def phones_by_word(text: str, phone_words: Spans) -> Iterator[Hit]:
             or _VERSION_LIKE.match(value)
             or _FICTITIOUS.match(value)
             or not (8 if loose else 7) <= count <= 15
+            or _office(text, match.start(1))
             or len(set(value)) < 3
         ):
             continue

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from llm_gateway.detectors.linear import Match, compile_pattern
 from llm_gateway.detectors.linear import Pattern as LinearPattern
-from llm_gateway.detectors.values import repetitive, wordlike
+from llm_gateway.detectors.values import PUBLISHED_KEYS, repetitive, wordlike
 
 LETTERS = string.ascii_letters
 ALPHABETS: dict[str, tuple[str, str]] = {
@@ -87,9 +87,19 @@ class Pattern:
         return compiled.finditer(text)
 
 
+def passage(text: str, start: int, end: int, reach: int) -> tuple[int, int]:
+    """The borders of what stands within `reach` characters of [start, end) and in the same paragraph.
+
+    Signs that something is harmless count from there only, so that text put before or behind a find does not hide it.
+    """
+    low = text.rfind("\n\n", max(0, start - reach), start)
+    high = text.find("\n\n", end, end + reach)
+    return (low + 2 if low >= 0 else max(0, start - reach)), (high if high >= 0 else min(len(text), end + reach))
+
+
 def looks_drawn(value: str) -> bool:
     """Whether the part after a known prefix varies as drawn characters do: not xxxx, not prose, not an identifier."""
-    if repetitive(value) or (value.endswith("EXAMPLE") and len(value) <= 24):
+    if repetitive(value) or (value.endswith("EXAMPLE") and len(value) <= 24) or value.endswith(PUBLISHED_KEYS):
         return False
     digits = sum(map(str.isdigit, value))
     if digits:

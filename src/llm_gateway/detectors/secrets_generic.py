@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from llm_gateway.detectors.decode import encoded_text
 from llm_gateway.detectors.linear import compile_pattern
 from llm_gateway.detectors.normalise import fold
-from llm_gateway.detectors.rules import Hit, looks_drawn
-from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, placeholder, repetitive, shape, term_of_art
+from llm_gateway.detectors.rules import Hit, looks_drawn, passage
+from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, likeness, placeholder, repetitive, shape, term_of_art
 
 PASSWORD, KEY, WEAK, HASH = 0, 1, 2, 3
 _SHORT_AMBIGUOUS = frozenset(
@@ -65,8 +65,10 @@ _PROSE_IS = re.compile(
     r"(?i)[\"'`´\])]{0,2}\s{0,3}(?:\w{1,16}\s){0,4}?(?:is|was|are|to|as|es|era|ist|war|lautet|est|était|è|era|é|jest|je|is:|är|er|on|to:|будет|это|olan|=|は|が|を|은|는|이|가|是|为|為|هو|هي|là|adalah|is now|now|on nyt|este|jelenleg|har blivit|er nu|blev|wurde|je nyní|on uusi|byl|byla|było|стал|теперь|oldu|olarak|ni|niyo|είναι|היא|הוא|คือ|la|này là|inakuwa)[\s:「『\"'`*(]{0,6}"
 )
 _PROSE_FAR = re.compile(
-    r"(?i)\s{1,3}(?:[\w.'-]{1,20}\s){1,6}?(?:is|was|are|ist|war|lautet|est|es|era|e|è|é|jest|to|olan|is now|was set to|should be|[\w'-]{1,20}:)[\s:\"'`*(]{1,6}"
+    r"(?i)\s{1,3}(?:[\w.'-]{1,20},?\s){1,6}?(?:is|was|it's|its|are|ist|war|lautet|est|es|era|e|è|é|jest|to|olan|is now|was set to|should be|[\w'-]{1,20}:)[\s:\"'`*(]{1,6}"
 )
+_DIGESTED = re.compile(r"(?i)\b(?:md5|sha-?[0-9]{1,3}|hash(?:es)?)\b")
+"""The hash of a word is no password."""
 _WORD_VALUE_NEEDS = re.compile(r"\s*(?:$|[\n;,})&\"'`/]|\s(?:--?[a-z]|and|on|for))")
 _XML = re.compile(r"(?i)[a-z0-9_.:\-]{0,24}\s*>\s*([^<>\s]{3,120})\s*</")
 _NAME_VALUE = re.compile(
@@ -76,7 +78,7 @@ _TOKENS = re.compile(r"[^\s\"'`<>|,;()\[\]{}「」『』。、،؛=]{4,160}")
 _LONG_TOKEN = compile_pattern(r"[A-Za-z0-9+/=_\-.~!]{16,}")
 _STRIP = ".,;:!?)]}>*\"'`|/\\"
 _IPV4 = compile_pattern(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b[ \t,/:]{1,4}([^\s,/:\"'<>]{2,40})[ \t,/:]{1,3}([^\s,/\"'<>]{6,40})")
-_PIN = re.compile(r"[0-9]{4,12}\Z")
+_PIN = re.compile(r"[0-9]{4,12}#?\Z")
 _ASSIGNED = re.compile(
     r"(?i)(?:^|[^a-z]|[a-z](?-i:(?=[TSK])))(?:token|secret|key|passw\w*)[\"']?\s{0,3}(?:[:=]{1,2}|=>|is)?\s{0,3}[\"']?\Z"
 )
@@ -91,10 +93,10 @@ _SERVICE = re.compile(
 )
 """A service's address right before a token, as people note whose it is."""
 _NAMES_ID = re.compile(
-    r"(?i)(?:id|ids|arn|name|identifier|version|marker|hash|etag|url|uri|path|file|type|ref|number|label|image|digest|sum|cursor|alias|class|func(?:tion)?)[\"']?\s{0,2}[:=(\s]{0,3}\s{0,2}[\"'`]?\Z"
+    r"(?i)(?:(?<!app)id|ids|arn|name|identifier|version|marker|hash|etag|url|uri|path|file|type|ref|number|label|image|digest|sum|cursor|alias|class|func(?:tion)?)[\"']?\s{0,2}[:=(\s]{0,3}\s{0,2}[\"'`]?\Z"
 )
 _GIVEN = re.compile(r"(?:[A-Za-z][A-Za-z0-9_.\-]{1,40}[\"']?\s{0,2}(?:=>|:=|[:=]|\()\s{0,2}[\"'`]?|\([\"'`])\Z")
-_ROW_SEPARATOR = re.compile(r"\A\s*\|.*\||\w[,;\t]\w|\t")
+_ROW_SEPARATOR = re.compile(r"\A\s*\|.*\||\w[\"']?[,;\t][\"']?\w|\t")
 _FILE_END = re.compile(r"\.[a-z][a-z0-9]{1,6}\Z")
 _COMMA_VALUE = re.compile(r"[\"']\s{0,2},\s{0,3}[\"']([^\"'\n]{4,200})[\"']")
 _OBJECT_IDS = (
@@ -128,6 +130,8 @@ _FIRST = 8  # tokens after the first that are looked at
 _LOGIN_NAMES = frozenset(
     {"root", "admin", "administrator", "sa", "postgres", "ubuntu", "pi", "user", "sysadmin", "operator", "deploy", "backup", "oracle"}
 )
+_METHOD = re.compile(r"\.[A-Za-z_]{2,24}\(")
+_STYLE_BEFORE = re.compile(r"(?:^|[\s,}>+~])[.#](?:[a-z]+[-_]{1,2}){0,3}\Z")
 _LETTER = re.compile(r"[A-Za-z]")
 _PUBLIC = ("AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "iVBORw0KGgo", "R0lGOD", "/9j/", "PHN2Zy", "UklGR", "JVBERi", "d09GR", "data:")
 
@@ -149,6 +153,10 @@ def _bounded(text: str, start: int, end: int, word: str) -> int:
     """Where the identifier around a credential word ends; -1 when the word is only a part of another word."""
     if not word[0].isascii():
         return end
+    if text[end : end + 1] == "." and _METHOD.match(text, end):
+        return -1
+    if text[end : end + 1] in ("-", "_", "{") and _STYLE_BEFORE.search(text[max(0, start - 24) : start]):
+        return -1  # a selector of a style sheet
     if start and text[start - 1].isalpha() and text[start - 1].isascii():
         before = text[start - 1]
         camel = text[start].isupper() and before.islower()
@@ -246,11 +254,11 @@ def _after(text: str, end: int, word: str, *, password: bool) -> tuple[float, in
         if text.startswith(_TEMPLATES, connector.end()):
             return 0.0, 0, 0
         value, begin, quoted = _first_value(text, connector.end())
-        confidence = _judge(value, quoted=quoted, password=password, tight=True)
+        confidence = _judge(value, quoted=quoted or "phrase" in word, password=password, tight=True)
         if confidence >= 0.7:
             return confidence, begin, begin + len(value)
         limit = min(limit, connector.end() + 90)
-    if password and word.endswith(_NUMBER_WORDS):
+    if password and (word.endswith(_NUMBER_WORDS) or text[end - 3 : end] == "PIN"):
         number = _CODE_NUMBER.match(text, end)
         if number and not repetitive(number.group(1) + "ab"):
             return 0.76, number.start(1), number.end(1)
@@ -268,10 +276,10 @@ def _after(text: str, end: int, word: str, *, password: bool) -> tuple[float, in
                 return confidence, match.start(1), match.end(1)
     for pattern in (_PROSE_IS, _PROSE_FAR):
         prose = pattern.match(text, end)
-        if not prose:
+        if not prose or _DIGESTED.search(prose.group()):
             continue
         value, begin, quoted = _first_value(text, prose.end())
-        confidence = _judge(_prose_end(value), quoted=quoted, password=password, tight=False)
+        confidence = _judge(_prose_end(value), quoted=quoted or "phrase" in word, password=password, tight=False)
         if confidence >= 0.7 and (quoted or not file_or_version(value)):
             return confidence, begin, begin + len(value)
     if password:
@@ -304,7 +312,7 @@ def _loose(text: str, end: int, limit: int, *, password: bool) -> tuple[float, i
         if budget < 0:
             break
         value = _prose_end(_trim(match.group().removeprefix("**")))
-        if len(value) < 6:
+        if len(value) < 6 or _DIGESTED.search(text, end, match.start()):
             continue
         level = grade(value)
         if level is Grade.OPAQUE:
@@ -325,7 +333,22 @@ def _loose(text: str, end: int, limit: int, *, password: bool) -> tuple[float, i
             return 0.74, match.start(), match.end()
         elif password and level is Grade.PASSWORD and _loose_password(value):
             return 0.8, match.start(), match.end()
+        elif not password and budget == _FIRST and level >= Grade.MIXED and not term_of_art(value) and (_changing(value) or _mixed(value)):
+            return 0.74, match.start(), match.end()
     return 0.0, 0, 0
+
+
+def _changing(value: str) -> bool:
+    """Whether letters' case and digits change as often as they do where nobody chose them."""
+    return value.isalnum() and len(value) >= 10 and sum(map(str.isdigit, value)) >= 2 and 2 * len(_CHANGES.findall(value)) >= len(value)
+
+
+def _mixed(value: str) -> bool:
+    """Whether it has all that the rules for passwords ask for."""
+    cases = not value.islower() and not value.isupper()
+    return (
+        len(value) >= 8 and cases and any(map(str.isdigit, value)) and bool(_MARKED.search(value)) and not code(value) and "=" not in value
+    )
 
 
 def _loose_password(value: str) -> bool:
@@ -396,14 +419,29 @@ def credential_values(text: str, words: Words) -> Iterator[Hit]:
                 resume = finish
 
 
+_RECOVERY_GROUPS = re.compile(r"(?<![0-9-])[0-9]{6}(?:-[0-9]{6}){7}(?![0-9-])")
+
+
+def recovery_passwords(text: str, runs: Sequence[tuple[int, int]]) -> Iterator[Hit]:
+    """Recovery passwords of BitLocker: eight groups of six digits."""
+    for begin, finish in runs:
+        if finish - begin >= 55 and _RECOVERY_GROUPS.search(text[begin:finish]):
+            yield Hit("secret.password", 0.88, "generic.recovery_password", begin, finish)
+            return
+
+
 _KEY_NOUNS = frozenset({"key", "keys", "token", "tokens", "api", "access", "deploy", "license", "licence", "activation"})
-_SHORT_KEY = re.compile(r"(?: (?:key|code|token|no))?[\"']?(?: is|\s?[:=])?\s{0,2}[\"'`]?([A-Za-z0-9]{10,15})(?![A-Za-z0-9_.\-/])")
+_SERVICE_KEY_CHARS = 40
+_SHORT_KEY = re.compile(r"(?: (?:key|code|token|no))?[\"']?(?: is|\s?[:=])?\s{0,2}[\"'`]?([A-Za-z0-9]{10,24})(?![A-Za-z0-9_.\-/])")
 _CHANGES = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")
 
 
-def short_keys(text: str, weak: Sequence[tuple[int, int, str]]) -> Iterator[Hit]:
-    """Ten to fifteen drawn characters right after the word key or token: `kanban key ZB4G8P7IFHNB`."""
-    for start, end, word in weak:
+def short_keys(text: str, words: Words) -> Iterator[Hit]:
+    """Ten to fifteen drawn characters right after the word key or token: `kanban key ZB4G8P7IFHNB`.
+
+    Behind a service's name up to 24, and letters and digits need not change as often.
+    """
+    for start, end, word in words.weak:
         if word not in _KEY_NOUNS or (start and text[start - 1].isalpha()):
             continue
         match = _SHORT_KEY.match(text, end)
@@ -412,7 +450,9 @@ def short_keys(text: str, weak: Sequence[tuple[int, int, str]]) -> Iterator[Hit]
         value = match.group(1)
         pieces = _CHANGES.findall(value)
         digits = sum(map(str.isdigit, value))
-        if 2 <= digits <= len(value) - 3 and len(pieces) >= 5 and max(map(len, pieces)) <= 6 and not placeholder(value):
+        named = digits >= 2 and likeness(pieces, 6) < 0.45 and _near(words.vendor, start - _SERVICE_KEY_CHARS, start)
+        often = len(value) <= 15 and digits >= 2 and len(pieces) >= 5 and max(map(len, pieces)) <= 6
+        if (named or often) and digits <= len(value) - 3 and not placeholder(value):
             yield Hit("secret.api_key", 0.74, "generic.short_key", match.start(1), match.end(1))
             return
 
@@ -471,16 +511,21 @@ def drawn_tokens(text: str, long_words: Sequence[tuple[int, str]], words: Words)
                 )
 
 
+_KEY_FORM = re.compile(r"[a-z]{2,6}(?:_[a-z]{2,6})?_(?:[0-9a-f]{40,}|[A-Za-z0-9]{36,})\Z")
+"""Vendors begin their keys so; the ids of objects are shorter."""
+
+
 def _stands_for_nothing(text: str, start: int, end: int, token: str) -> bool:
-    """Encrypted by a tool that says so, or the bare head of a JWT, which every JWT of its kind begins with."""
-    if "ENC[" in text[max(0, start - 200) : start]:
+    """Encrypted by a tool that says so, a mail's DKIM signature, or the bare head of a JWT, which every JWT of its kind begins with."""
+    if "ENC[" in text[max(0, start - 200) : start] or " bh=" in text[max(0, start - 400) : start]:
         return True
     return token.startswith(("eyJhbGciOi", "eyJ0eXAiOi")) and len(token) < 80 and text[end : end + 1] != "." and "." not in token
 
 
 def _token_confidence(text: str, words: Words, start: int, end: int, token: str, kind: Shape) -> float:
     close = _near(words.key, start - 60, end + 40) or _near(words.password, start - 60, end + 30)
-    hashed = _near(words.hash, start - 36, start) or _near(words.hash, start, end) or _near(words.hash, end, end + 16)
+    low, high = passage(text, start, end, _NOTE_CHARS + 1)
+    hashed = _near(words.hash, max(low, start - 36), start) or _near(words.hash, start, min(high, end + 16))
     given = kind is Shape.RANDOM and len(token) >= 20 and bool(_GIVEN.search(text[max(0, start - 48) : start]))
     if "EXAMPLE" in token or (_NAMES_ID.search(text[max(0, start - 24) : start]) and not close):
         return 0.3
@@ -503,7 +548,7 @@ def _token_confidence(text: str, words: Words, start: int, end: int, token: str,
         return 0.76 if named and not hashed else 0.0
     if hashed:
         return 0.75 if close and kind is Shape.RANDOM and _near(words.key, start - 24, start) else 0.0
-    if file_or_version(token) or _FILE_END.search(token):
+    if file_or_version(token) or _FILE_END.search(token) or text.startswith(("/edit", "/view", "/preview"), end):
         return 0.0
     space = max(text.rfind(" ", max(0, start - 200), start), text.rfind("\n", max(0, start - 200), start))
     run = text[space + 1 : start]
@@ -513,6 +558,8 @@ def _token_confidence(text: str, words: Words, start: int, end: int, token: str,
         or ("://" in run and "?" not in run)
         or ("/" in token.strip("/")[:-1] and kind is not Shape.RANDOM)
     )
+    if _KEY_FORM.match(token) and not in_path:
+        return 0.74
     if kind is Shape.HEX:
         if (len(token) < 20 and not close) or _DATA_KEY.search(text[max(0, start - 40) : start]):
             return 0.0
@@ -521,7 +568,7 @@ def _token_confidence(text: str, words: Words, start: int, end: int, token: str,
         return 0.3
     if close:
         return 0.85
-    if len(text) <= _NOTE_CHARS and len(token) >= 20 and not in_path and not encoded_text(token) and _note(text, token):
+    if high - low <= _NOTE_CHARS and len(token) >= 20 and not in_path and not encoded_text(token) and _note(text[low:high], token):
         return 0.72
     if weak and not in_path and not encoded_text(token):
         return 0.76
@@ -533,6 +580,78 @@ def _note(text: str, token: str) -> bool:
     rest = text.replace(token, " ", 1)
     mixed = not token.islower() and not token.isupper() and len(token) <= 90
     return mixed and len(rest.split()) <= 5 and "?" not in rest and not _LOOKS_LIKE_ID.search(rest)
+
+
+_LOGIN_WORDS = frozenset(
+    {"identifiants", "credenciales", "credenziali", "credenciais", "inloggegevens", "dane logowania", "prihlasovaci udaje", "inloggningsuppgifter", "учетные данные", "логин", "логін", "账号", "帐号", "帳號", "creds", "credentials", "zugangsdaten", "login", "zugang", "zugriff", "acceso", "accesso", "inloggen", "logowanie", "доступ", "ログイン", "登录", "로그인", "access", "account", "auth", "user", "username", "user name", "benutzer", "usuario", "utilisateur", "admin"}
+)  # fmt: skip
+_LOGIN_VALUE = re.compile(r"(?<=[\s/|:,])[^\s/|,;:'\"<>]{7,48}(?=[\s,.;)'\"|]|$)")
+_LOGIN_NAME = re.compile(r"(?:^|[\s:=('\"])([A-Za-z][\w.\-@]{1,40})(\s{0,2}[/|:,]|[ \t]?\n)?\s{0,2}\Z")
+_GIVEN_NAME = re.compile(r"[\"' ]{0,2}[:=][\"' ]{0,2}[A-Za-z][\w.\-@]{1,40}[\"' ]{0,2}[/|,;][\"' ]{0,2}\Z")
+_MARKED = re.compile(r".[!#$%^&*@?+~]")
+
+
+def logins(text: str, weak: Sequence[tuple[int, int, str]]) -> Iterator[Hit]:
+    """A name and a password behind a word for access, as people note them: `Zugang: schulung / Xy7!k2Qz`."""
+    for start, end, word in weak[:_MOST_LOGINS]:
+        if word not in _LOGIN_WORDS or (start and text[start - 1].isalpha()):
+            continue
+        line = text.find("\n", end, end + _LOGIN_CHARS)
+        if 0 <= line <= end + 2:  # the name and the password on lines of their own
+            line = text.find("\n", text.find("\n", line + 1) + 1, end + _LOGIN_CHARS) if text.find("\n", line + 1) > 0 else -1
+        for match in _LOGIN_VALUE.finditer(text, end, line if line >= 0 else min(len(text), end + _LOGIN_CHARS)):
+            name = _LOGIN_NAME.search(text[max(start, match.start() - 44) : match.start()])
+            if name and (name.group(2) or name.group(1).lower() in _LOGIN_NAMES) and _strong(match.group(), name.group(1)):
+                yield Hit("secret.password", 0.8, "generic.login", *match.span())
+                return
+            if _GIVEN_NAME.fullmatch(text, end, match.start()) and _loose_password(_trim(match.group())):
+                yield Hit("secret.password", 0.8, "generic.login", *match.span())
+                return
+
+
+_LOGIN_CHARS = 110
+_MOST_LOGINS = 400
+
+
+def _strong(value: str, name: str) -> bool:
+    """Whether what follows a login's name is a password and not a further word of the sentence."""
+    value = _trim(value)
+    if grade(value) < Grade.PASSWORD or code(value) or term_of_art(value):
+        return False
+    return bool(_MARKED.search(value)) or (name.lower() in _LOGIN_NAMES and _loose_password(value))
+
+
+_AT_HOST = re.compile(r"(?:^|[\s\"'=(<,;])([A-Za-z][\w.\-]{0,30}):([^\s:@/\"'<>]{6,60})\Z")
+_BEHIND_ADDRESS = re.compile(r"@[\w\-]{1,40}(?:\.[\w\-]{2,30}){1,4}(?:\s?[(/|:;,\t]\s{0,2})([^\s()|,;\"'<>]{7,48})")
+_HOST = re.compile(r"@[A-Za-z0-9][A-Za-z0-9.\-]{1,60}")
+
+
+def logins_at_hosts(text: str, ats: Sequence[int]) -> Iterator[Hit]:
+    """`name:password@host` without a scheme before it."""
+    for at in ats[:_MOST_LOGINS]:
+        behind = _BEHIND_ADDRESS.match(text, at)
+        if behind and _strong(behind.group(1), ""):
+            yield Hit("secret.password", 0.8, "generic.login_address", *behind.span(1))
+            return
+        match = _AT_HOST.search(text[max(0, at - 96) : at])
+        if match and _HOST.match(text, at) and _strong(match.group(2), match.group(1)):
+            begin = at - len(match.group(2))
+            yield Hit("secret.password", 0.82, "generic.login_at_host", begin, at)
+            return
+
+
+_ROW_LOGIN = compile_pattern(
+    r"(?:^|[\s|])(?:[A-Za-z0-9\-]+\.){1,5}[a-z]{2,12}(?::\d+)?\s*[|;\t]\s*([^\s|;]{2,40})\s*[|;\t]\s*([^\s|;]{6,48})"
+)
+
+
+def row_logins(text: str) -> Iterator[Hit]:
+    """A host, a name and a password between the bars of a table."""
+    for match in _ROW_LOGIN.finditer(text):
+        value = match.group(2)
+        if grade(value) >= Grade.PASSWORD and not code(value) and not term_of_art(value) and _loose_password(value):
+            yield Hit("secret.password", 0.8, "generic.row_login", match.start(2), match.end(2))
+            return
 
 
 def address_user_password(text: str) -> Iterator[Hit]:

@@ -9,7 +9,7 @@ import binascii
 from collections.abc import Callable
 
 from llm_gateway.detectors.rules import Rule, looks_drawn
-from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, placeholder, repetitive, shape
+from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, placeholder, repetitive, shape, wordlike
 
 _B64 = "Zm9vYmFyYmF6cXV4Q29ycmVjdEhvcnNl"
 _DRAWN = "k3Jx9QmZ7pLw2VbN8tRf"
@@ -38,7 +38,9 @@ def looks_like_key_block(value: str) -> bool:
 
 def session_value(value: str) -> bool:
     """Whether a cookie or header value was drawn."""
-    return not code(value) and not placeholder(value) and (looks_drawn(value) or grade(value) >= Grade.PASSWORD)
+    return (
+        not code(value) and not placeholder(value) and not file_or_version(value) and (looks_drawn(value) or grade(value) >= Grade.PASSWORD)
+    )
 
 
 def looks_random(value: str) -> bool:
@@ -202,11 +204,11 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         CONN,
         0.85,
         "://",
-        r"(?i)https?://([A-Za-z0-9_\-]{20,})@[A-Za-z0-9.\-]+",
-        "git over https with a token as user",
+        r"(?i)https?://([A-Za-z0-9_\-]{20,}@[A-Za-z0-9.\-]+)",
+        "git over https with a token as user; not Sentry's address for reports, which programs are shipped with",
         f"https://{_DRAWN}@github.com/a/b",
         "https://git@github.com/a/b",
-        looks_drawn,
+        lambda v: looks_drawn(v.partition("@")[0]) and ".ingest." not in v and not v.endswith("@sentry.io"),
     ),
     _rule(
         "url_query_secret",
@@ -454,7 +456,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         PASSWORD,
         0.9,
         "convertto-securestring",
-        r"(?i)ConvertTo-SecureString\s+(?:-String\s+)?[\"']([^\"'$\n]{4,})[\"']",
+        r"(?i)ConvertTo-SecureString\s+(?:-String\s+)?[\"']([^\"'$\n][^\"'\n]{3,})[\"']",
         "learn.microsoft.com/powershell ConvertTo-SecureString",
         'ConvertTo-SecureString "' + "Qx7!rTz9p" + '" -AsPlainText -Force',
         'ConvertTo-SecureString "password" -AsPlainText',
@@ -529,7 +531,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         PASSWORD,
         0.88,
         "sudo stdin chpasswd smbpasswd kinit cryptsetup",
-        r"(?:echo|printf|<<<)\s+(?:-[a-z]+\s+)*[\"']?(?:[A-Za-z0-9_.\-]+:)?([^\s\"'|$<>{}]{5,})[\"']?\s*\|\s*(?:sudo -\w*S|[^\n]{0,40}--?(?:password-)?stdin|chpasswd|(?:sudo )?(?:smbpasswd|kinit|cryptsetup))",
+        r"(?:echo|printf|<<<)\s+(?:-[a-z]+\s+)*[\"']?(?:[A-Za-z0-9_.\-]+:)?([^\s\"'|$<>{}][^\s\"'|<>{}]{4,})[\"']?\s*\|\s*(?:sudo -\w*S|[^\n]{0,40}--?(?:password-)?stdin|chpasswd|(?:sudo )?(?:smbpasswd|kinit|cryptsetup))",
         "sudo(8), chpasswd(8), docker login",
         "echo '" + "Qx7!rTz9p" + "' | sudo -S apt update",
         "echo 'hello' | sudo -S tee a",
@@ -556,6 +558,102 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         f"https://eth-mainnet.g.node.io/v2/{_DRAWN}{_DRAWN[:12]}",
         "https://api.a.io/v2/list-of-all-the-users-and-groups",
         looks_random,
+    ),
+    _rule(
+        "network_device",
+        PASSWORD,
+        0.88,
+        "isakmp pre-shared-key tacacs-server radius-server tacacs snmp-server snmp-agent key-string enable-secret",
+        r"(?i)(?:isakmp key|pre-shared-key(?: ascii-text| local| remote| address \S+ key)?|(?:tacacs|radius)(?:-server)?[^\n]{0,60}? key|key-string|snmp-(?:server|agent) community(?: read| write)?) (?:[0-9] )?[\"']?([^\s\"'<>{}]{6,})",
+        "configuration guides of Cisco IOS, Junos and VRP",
+        "crypto isakmp key " + "Qx7rTz9pLm" + " address 203.0.113.9",
+        "snmp-server community public RO",
+        lambda v: grade(v) >= Grade.MIXED and not file_or_version(v),
+    ),
+    _rule(
+        "go_mysql",
+        CONN,
+        0.9,
+        "@tcp( @unix( @(",
+        r"(?:^|[\s\"'=])[A-Za-z_][\w.\-]{0,40}:([^\s:\"'/]{4,80})@(?:tcp|unix)?\([^)\s]{1,100}\)/",
+        "github.com/go-sql-driver/mysql: data source name",
+        "shop:" + "Qx7rTz9p" + "@tcp(db:3306)/shop",
+        "user:password@tcp(localhost:5555)/dbname",
+        real_password,
+    ),
+    _rule(
+        "safe_combination",
+        PASSWORD,
+        0.8,
+        "combination kombination combinaison combinazione",
+        r"(?i)(?:\b(?:safe|lock|locker|vault|padlock|tresor|coffre|cassaforte)\W{1,3})(?:\w+ )?[ck]ombina\w+\W{1,4}(?:is |ist |est |è )?([0-9]{1,2}(?:[ \-–/][0-9]{1,2}){2,4})\b",
+        "combination locks: three to five numbers",
+        "safe combination 32-17-09-44",
+        "safe combination of drugs",
+    ),
+    _rule(
+        "hl7_patient",
+        "pii.national_id",
+        0.85,
+        "pid|",
+        r"PID\|[^\n]{0,120}\^[^\n]{0,160}?\|((?:19|20)[0-9]{6}[0-9]{0,8}\|[MFOUAN])\|",
+        "HL7 version 2, chapter 3: patient identification",
+        "PID|1||0045123^^^MRN||DOE^JANE||19710503|F|||12 ELM ST",
+        "PID|PPID|CMD",
+    ),
+    _rule(
+        "user_with",
+        PASSWORD,
+        0.85,
+        "root admin administrator",
+        r"(?i)\b(?:root|admin|administrator) (?:with|using|mit|avec|con|com|met) [\"'`]?([^\s\"'`<>]{7,48})",
+        "logins as people tell them",
+        "rdp as administrator with " + "Qx7!rTz9p",
+        "log in as administrator with PowerShell7",
+        lambda v: grade(v.rstrip(".,;")) >= Grade.PASSWORD and not file_or_version(v) and any(mark in v[1:] for mark in "!#$%&*@?"),
+    ),
+    _rule(
+        "app_password",
+        PASSWORD,
+        0.88,
+        "app-specific app password app-passwort",
+        r"(?i)app[- ](?:specific )?(?:password|passwort)[^\n]{0,24}?\b([a-z]{4}(?:[- ][a-z]{4}){3})\b",
+        "support.apple.com and support.google.com: passwords for one program",
+        "app-specific password kwdd-" + "nypt-xwpo-lqks",
+        "app-specific password that will make your work easy",
+        lambda v: sum(map(wordlike, v.replace(" ", "-").split("-"))) <= 1,
+    ),
+    _rule(
+        "rpc_host",
+        TOKEN,
+        0.85,
+        "quiknode.pro rpc.ankr.com chainstack.com getblock.io blastapi.io nodereal.io drpc.org helius-rpc.com alchemy.com/v2 infura.io/v3",
+        r"(?i)(?:quiknode\.pro|rpc\.ankr\.com|chainstack\.com|getblock\.io|blastapi\.io|nodereal\.io|drpc\.org|helius-rpc\.com|alchemy\.com|infura\.io)/(?:[a-z0-9_]{1,12}/){0,2}(?:\?[a-z_-]+=)?([A-Za-z0-9_\-]{24,})",
+        "node providers' documentation: the path ends in the account's key",
+        f"https://calm-red-sea.quiknode.pro/{_DRAWN}{_DRAWN[:12]}/",
+        "https://rpc.ankr.com/eth/<your-api-key>",
+        looks_drawn,
+    ),
+    _rule(
+        "wifi_code",
+        PASSWORD,
+        0.9,
+        "wifi:",
+        r"(?i)\bwifi:[^\n]{0,80}?(?:^|[;:])p:([^;\n]{8,63});",
+        "ZXing's text of a code that joins a wireless network",
+        "WIFI:T:WPA;S:guests;P:" + "Qx7!rTz9p" + ";;",
+        "WIFI:T:WPA;S:mynetwork;P:mypass;;",
+        lambda v: grade(v) >= Grade.MIXED,
+    ),
+    _rule(
+        "travel_document",
+        "pii.national_id",
+        0.9,
+        "<<<",
+        r"([A-Z0-9<]{9}\d[A-Z<]{3}\d{7}[MFX<]\d{7}|\b\d{7}[MFX<]\d{7}[A-Z<]{3}[A-Z0-9<]{3,})",
+        "ICAO Doc 9303: machine readable zone",
+        "L898902C36UTO" + "7408122F1204159ZE184226B<<<<<10",
+        "<<<<<<< HEAD",
     ),
     _rule(
         "archive_password",

@@ -359,5 +359,10 @@ cloudinary_url|cloudinary://{d15}:{w27}@|cloudinary.com/documentation
 intra42|s-s4t2ud-{x64}|api.intra.42.fr
 intra42_af|s-s4t2af-{x64}|api.intra.42.fr
 maxmind|{n6}_{n29}_mmk|dev.maxmind.com
+volcengine_access|AKLT{b43}|www.volcengine.com/docs
+things_network|NNSXS.{N39}.{N52}|www.thethingsindustries.com/docs
+luma|luma-{u}-{u}|docs.lumalabs.ai
+retell|key_{x28}|docs.retellai.com
+materialize|mzp_{x64}|materialize.com/docs
 azure_devops_marker|{n52}JQQJ9{n26}|learn.microsoft.com/azure/devops
 """.strip()

@@ -43,6 +43,8 @@ _PAIRS = frozenset(
 )
 """The 180 commonest pairs of letters in European languages' words: 3 of 4 pairs of a word are here, 1 of 4 of a drawn text."""
 _SLUG = re.compile(r"[a-z][a-z0-9\-]*-[0-9a-f]{8,10}-[a-z0-9]{5}\Z|[a-z0-9]{1,5}(?:[-_.][a-z0-9]{1,5}){3,}\Z")
+_SNAKE = re.compile(r"(?:[A-Za-z]{0,14}[0-9]{0,3}_){3,}[A-Za-z]{0,14}[0-9]{0,3}\Z")
+"""A name in a program: words and short numbers between underscores."""
 _PATH = re.compile(r"~?(?:/[\w.\-]{1,16}){2,}/?\Z")
 _LOWER_PREFIX = re.compile(r"(?:[a-z]{1,14}[-_]){0,4}")
 _HEX_GROUPS = re.compile(r"(?:[0-9a-f]+-)*[0-9a-f]+(?:EXAMPLE[0-9a-f]*)?\Z")
@@ -58,7 +60,7 @@ _CODE = re.compile(
 )
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*(?:[.\-/:]+[A-Za-z_]+)*\Z")
 _FILE_OR_VERSION = re.compile(
-    r"(?i)v?[0-9]+(?:\.[0-9a-z*]{1,12})+(?:[-+][a-z0-9.]+)?\Z|[~./]?[\w./\-]*\.(?:py|js|ts|tsx|jsx|json|ya?ml|toml|ini|conf|cfg|env|txt|md|pdf|docx?|xlsx?|csv|html?|css|java|go|rs|c|h|cpp|sh|ps1|sql|xml|pem|key|crt|cer|p12|log|png|jpe?g|gif|svg|zip|gz|tar|exe|dll|so|lock|service|local|com|org|net|io|dev)\Z"
+    r"(?i)v?[0-9]+(?:\.[0-9a-z*]{1,12})+(?:[-+][a-z0-9.]+){0,3}\Z|[~./]?[\w./\-]*\.(?:py|js|ts|tsx|jsx|json|ya?ml|toml|ini|conf|cfg|env|txt|md|pdf|docx?|xlsx?|csv|html?|css|java|go|rs|c|h|cpp|sh|ps1|sql|xml|pem|key|crt|cer|p12|log|png|jpe?g|gif|svg|zip|gz|tar|exe|dll|so|lock|service|local|com|org|net|io|dev)\Z"
     r"|[a-z]+[0-9]?://[^\s]*|\.{0,2}/[\w./\-]*|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:t[0-9:.z+\-]*)?\Z|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?\Z|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+\Z"
     r"|(?:sha|aes|rsa|md|utf|http|tls|rfc|cve|iso|base|ed|x|es|rs|hs|ps|p|gpt|tcp|udp|ipv|oauth|web|win|h|k)[-_]?[0-9][0-9a-z.\-_/]{0,12}\Z"
 )
@@ -93,16 +95,24 @@ def _sequential(value: str) -> bool:
     return lowered in "0123456789012345678901234567890" or lowered in "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
 
 
+PUBLISHED_KEYS = ("4eC39HqLyjWDarjtT1zdp7dc", "BQokikJOvBiI2HlWgH4olfQ2")
+"""Ends of the test keys that Stripe's documentation prints for everybody."""
+_SCHEMES = ("AWS4-HMAC-", "AWS4-ECDSA-")
+"""Names of ways to sign, which stand where a credential might."""
+
+
 @lru_cache(maxsize=4096)
 def shape(token: str) -> Shape:
     """What kind of opaque token this is; NOT for words, identifiers, paths, numbers."""
     token = token[:MAX_TOKEN_CHARS].rstrip("=")
     size = len(token)
-    if size < 16:
+    if size < 16 or token.startswith(_SCHEMES) or token.endswith(PUBLISHED_KEYS):
         return Shape.NOT
     if size == 36 and _UUID.match(token):
         return Shape.NOT if repetitive(token) else Shape.UUID
     if repetitive(token):
+        return Shape.NOT
+    if token.count("_") >= 3 and _SNAKE.match(token):
         return Shape.NOT
     pieces = _PIECES.findall(token)
     letters_digits = sum(map(len, pieces))
@@ -124,7 +134,7 @@ def shape(token: str) -> Shape:
     longest = max(len(piece) for piece in pieces if not piece[0].isdigit())
     if digits >= 2:
         limit = 3.4 if size >= 20 else 2.9
-        if mean <= limit and longest <= max(8, size // 3):
+        if mean <= limit and (longest <= max(8, size // 3) or likeness([piece for piece in pieces if len(piece) > 8], 6) < 0.5):
             return Shape.RANDOM
         if digits >= 4 and len(pieces) >= 9 and token.isalnum() and (token.isupper() or token.islower()):
             return Shape.RANDOM  # letters and digits change too often for a name
@@ -156,7 +166,14 @@ def wordlike(piece: str) -> bool:
 
 def placeholder(value: str) -> bool:
     """Whether it only stands for a value."""
-    return bool(_PLACEHOLDER_WORD.search(value)) or value.lower() in _STOP or _sequential(value) or repetitive(value)
+    return (
+        bool(_PLACEHOLDER_WORD.search(value))
+        or value.startswith(_SCHEMES)
+        or value.endswith(PUBLISHED_KEYS)
+        or value.lower() in _STOP
+        or _sequential(value)
+        or repetitive(value)
+    )
 
 
 def code(value: str) -> bool:

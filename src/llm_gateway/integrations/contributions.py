@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from llm_gateway.core.clock import Clock
-from llm_gateway.core.errors import InvalidRequest, LLMGatewayError
+from llm_gateway.core.errors import Internal, InvalidRequest, LLMGatewayError
 from llm_gateway.core.types import Json, JsonObject
 from llm_gateway.integrations.asking import Visit
 
@@ -16,6 +17,7 @@ Run = Callable[[str, str, JsonObject, Visit], Awaitable[JsonObject]]
 MOST_NAMED: Final = 10
 """Documents that a report names."""
 _encode = msgspec.json.Encoder().encode
+_log = structlog.get_logger(__name__)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -78,6 +80,9 @@ async def gathered(run: Run, wanted: Sequence[Wanted], visit: Visit, within_s: f
             return await run(each.service, each.operation, each.body, bounded)
         except LLMGatewayError as failure:
             return failure
+        except Exception:  # a fault of a service's own is no reason to leave a query without its answer
+            _log.exception("a service failed", service=each.service, operation=each.operation, correlation_id=visit.correlation_id)
+            return Internal("the service failed")
 
     replies = await asyncio.gather(*(one(each) for each in wanted))
     results: dict[str, Json] = {}
@@ -152,6 +157,13 @@ def material(results: Mapping[str, Json], most_chars: int) -> tuple[list[JsonObj
         said: JsonObject = {"earlier_question": memory.get("prompt"), "earlier_answer": memory.get("response")}
         left, sensitive = _take(found, said, memory, left, sensitive)
     return found, sensitive
+
+
+def without_ids(value: Json) -> Json:
+    """A result as a model is to read it: the ids of rows say nothing to it, and random as they are, look like secrets."""
+    if isinstance(value, dict):
+        return {name: without_ids(item) for name, item in value.items() if not name.endswith("_id")}
+    return [without_ids(item) for item in value] if isinstance(value, list) else value
 
 
 def _take(found: list[JsonObject], item: JsonObject, of: JsonObject, left: int, sensitive: bool) -> tuple[int, bool]:

@@ -1,83 +1,32 @@
-"""doc_store: documents of a caller, found again by their words, and by meaning where an embedding model may read them."""
+"""doc_store: documents of a caller, kept in pieces, listed, erased, and found again (`document_search`)."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
 from os import urandom
-from typing import Annotated, Final, Literal, TypeAlias, cast
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import (
-    Boolean,
-    Column,
-    ColumnElement,
-    Connection,
-    Float,
-    Index,
-    Integer,
-    LargeBinary,
-    Row,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    delete,
-    func,
-    insert,
-    select,
-)
+from sqlalchemy import Connection, Row, func, insert, select
 
 from llm_gateway.core.errors import InvalidRequest, NotFound
 from llm_gateway.core.ids import ulid
-from llm_gateway.core.types import Json, JsonObject
-from llm_gateway.integrations.chunking import chunks_of, snippet_of
-from llm_gateway.integrations.full_text import entries, full_text, scope_of, terms_of
-from llm_gateway.integrations.port import Asking, Content, Limit, Operation, Outcome, Query, Remote, Result, Work, plain, service
-from llm_gateway.integrations.vectors import MatrixCache, Stamp, fused, matrix_of, nearest, packed
-from llm_gateway.stores.sql import metadata
+from llm_gateway.core.types import JsonObject
+from llm_gateway.integrations.chunking import chunks_of
+from llm_gateway.integrations.document_rows import chunks, documents, named, remove
+from llm_gateway.integrations.document_search import Kind, SearchRequest, SearchResult, remote_hits, remote_query, search
+from llm_gateway.integrations.full_text import full_text, scope_of
+from llm_gateway.integrations.port import Asking, Content, Limit, Operation, Outcome, Remote, Result, Work, plain, service
+from llm_gateway.integrations.vectors import packed
 
-documents = Table(
-    "documents",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("owner", String(256), nullable=False),
-    Column("doc_id", String(128), nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("title", String(512), nullable=False),
-    Column("metadata", Text, nullable=False),
-    Column("content", Text, nullable=False),
-    Column("characters", Integer, nullable=False),
-    Column("sensitive", Boolean, nullable=False),
-    Column("created_s", Float, nullable=False),
-    Column("updated_s", Float, nullable=False),
-    UniqueConstraint("owner", "doc_id", name="documents_by_owner"),
-)
-chunks = Table(
-    "document_chunks",
-    metadata,
-    Column("entry_id", Integer, primary_key=True, autoincrement=False),
-    Column("document", Integer, nullable=False, index=True),
-    Column("owner", String(256), nullable=False),
-    Column("vector", LargeBinary),
-    Column("vector_model", String(256), nullable=False, default=""),
-    Index("document_chunks_by_owner", "owner", "entry_id"),
-)
-
-CANDIDATES: Final = 60
-"""Pieces that a search looks at before it names the best documents."""
-MOST_VECTORS: Final = 50_000
-"""Pieces of one owner that are compared, the newest first."""
 EMBED_BATCH: Final = 64
 OFF_THE_LOOP_CHARS: Final = 65_536
 """Longer documents are cut up on a thread."""
 LIST_PAGE: Final = 50
 
 DocId: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
-Kind = Literal["document", "llm_result"]
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(JsonObject).decode
-_matrices = MatrixCache()
 
 
 class StoreRequest(Asking, frozen=True, kw_only=True):
@@ -119,35 +68,6 @@ class Stored(Result, frozen=True, kw_only=True):
     sensitive: bool
     created: float
     updated: float
-
-
-class SearchRequest(Asking, frozen=True, kw_only=True):
-    """What to look for. `metadata`: only documents whose metadata has these values. `kinds`: which of them to look at."""
-
-    query: Query
-    limit: Limit = 5
-    metadata: JsonObject = msgspec.field(default_factory=dict)
-    kinds: tuple[Kind, ...] = ("document",)
-    mode: Literal["auto", "text", "semantic"] = "auto"
-
-
-class Hit(Result, frozen=True, kw_only=True):
-    """A document that fits, with its best piece. `score` orders the hits of one search and means nothing else."""
-
-    doc_id: str
-    title: str
-    snippet: str
-    content: str
-    score: float
-    metadata: JsonObject
-    sensitive: bool
-
-
-class SearchResult(Result, frozen=True, kw_only=True):
-    """`method` is `text`, `semantic`, or `hybrid` where both were used."""
-
-    hits: tuple[Hit, ...]
-    method: str
 
 
 class ListRequest(Asking, frozen=True, kw_only=True):
@@ -204,11 +124,11 @@ async def store(asked: StoreRequest, work: Work) -> Outcome:
     def keep(connection: Connection) -> tuple[float, bool]:
         before = None
         if asked.doc_id is not None:
-            before = connection.execute(select(documents.c.id, documents.c.created_s).where(_named(owner, doc_id))).first()
+            before = connection.execute(select(documents.c.id, documents.c.created_s).where(named(owner, doc_id))).first()
         if before is None:
             _check_room(connection, owner, bounds.max_documents)
         else:
-            _remove(connection, before.id)
+            remove(connection, before.id)
         created_s = now_s if before is None else before.created_s
         row = insert(documents).values(owner=owner, doc_id=doc_id, created_s=created_s, **values)
         made = connection.execute(row).inserted_primary_key
@@ -261,23 +181,12 @@ def _title_of(content: str) -> str:
     return next((line for line in lines if line), "untitled")[:120]
 
 
-def _named(owner: str, doc_id: str) -> ColumnElement[bool]:
-    return (documents.c.owner == owner) & (documents.c.doc_id == doc_id)
-
-
-def _remove(connection: Connection, number: int) -> None:
-    ids = list(connection.scalars(select(chunks.c.entry_id).where(chunks.c.document == number)))
-    full_text(connection).remove(connection, ids)
-    connection.execute(delete(chunks).where(chunks.c.document == number))
-    connection.execute(delete(documents).where(documents.c.id == number))
-
-
 async def retrieve(asked: RetrieveRequest, work: Work) -> Outcome:
     """A document of the caller's."""
     owner = work.owner
 
     def find(connection: Connection) -> "Row[tuple[object, ...]] | None":
-        return connection.execute(select(documents).where(_named(owner, asked.doc_id))).first()
+        return connection.execute(select(documents).where(named(owner, asked.doc_id))).first()
 
     row = await work.store.read(find)
     if row is None:
@@ -304,89 +213,6 @@ def _missing(doc_id: str) -> NotFound:
     return NotFound(f"no document {doc_id!r}", param="doc_id")
 
 
-async def search(asked: SearchRequest, work: Work) -> Outcome:
-    """The documents of the caller's that fit a query, by words, by meaning, or both."""
-    owner = work.owner
-    vector: list[float] | None = None
-    if asked.mode != "text":
-        given = await work.embed((asked.query,))
-        vector = given[0] if given else None
-    if asked.mode == "semantic" and vector is None:
-        raise InvalidRequest(
-            "mode: no embedding model may read this query (integrations.embedding); `text` needs none", param="mode", code="no_embedding"
-        )
-
-    def find(connection: Connection) -> tuple[list[tuple[int, float]], bool, bool]:
-        wide = CANDIDATES + 4 * asked.limit
-        by_words = [] if asked.mode == "semantic" else full_text(connection).search(connection, scope_of("d", owner), asked.query, wide)
-        by_meaning = _nearest(connection, owner, work.settings.embedding, vector, wide) if vector is not None else []
-        if by_meaning:
-            ranked = fused([found.id for found in by_words], [name for name, _ in by_meaning])
-        else:
-            ranked = [(found.id, found.score) for found in by_words]
-        return ranked, bool(by_words), bool(by_meaning)
-
-    def look(connection: Connection) -> tuple[tuple[Hit, ...], str]:
-        ranked, words, meaning = find(connection)
-        method = "hybrid" if words and meaning else "semantic" if meaning or asked.mode == "semantic" else "text"
-        return _hits(connection, asked, ranked), method
-
-    hits, method = await work.store.read(look)
-    return plain(SearchResult(hits=hits, method=method))
-
-
-def _nearest(connection: Connection, owner: str, model: str, vector: list[float], limit: int) -> list[tuple[int, float]]:
-    mine = (chunks.c.owner == owner) & chunks.c.vector.is_not(None) & (chunks.c.vector_model == model)
-    count, newest = connection.execute(select(func.count(), func.coalesce(func.max(chunks.c.entry_id), 0)).where(mine)).one()
-    stamp: Stamp = (int(count), int(newest))
-    matrix = _matrices.get(f"{model} {owner}", stamp)
-    if matrix is None:
-        rows = connection.execute(
-            select(chunks.c.entry_id, chunks.c.vector).where(mine).order_by(chunks.c.entry_id.desc()).limit(MOST_VECTORS)
-        )
-        matrix = matrix_of(stamp, [(int(row.entry_id), row.vector) for row in rows])
-        _matrices.put(f"{model} {owner}", matrix)
-    return nearest(matrix, vector, limit)
-
-
-def _hits(connection: Connection, asked: SearchRequest, ranked: list[tuple[int, float]]) -> tuple[Hit, ...]:
-    """The best piece of each document that the request's conditions let through, best first."""
-    if not ranked:
-        return ()
-    scores = dict(ranked)
-    found = connection.execute(
-        select(
-            chunks.c.entry_id, entries.c.content, documents.c.doc_id, documents.c.title, documents.c.metadata, documents.c.sensitive,
-            documents.c.kind,
-        )
-        .join(documents, documents.c.id == chunks.c.document)
-        .join(entries, entries.c.id == chunks.c.entry_id)
-        .where(chunks.c.entry_id.in_(scores))
-    ).all()  # fmt: skip
-    hits: dict[str, Hit] = {}
-    words = terms_of(asked.query)
-    for row in sorted(found, key=lambda row: -scores[row.entry_id]):
-        about = _decode(row.metadata)
-        if row.doc_id in hits or row.kind not in asked.kinds or not _has(about, asked.metadata):
-            continue
-        hits[row.doc_id] = Hit(
-            doc_id=row.doc_id,
-            title=row.title,
-            snippet=snippet_of(row.content, words),
-            content=row.content,
-            score=round(scores[row.entry_id], 6),
-            metadata=about,
-            sensitive=bool(row.sensitive),
-        )
-        if len(hits) == asked.limit:
-            break
-    return tuple(hits.values())
-
-
-def _has(about: Mapping[str, Json], wanted: Mapping[str, Json]) -> bool:
-    return all(about.get(key) == value for key, value in wanted.items())
-
-
 async def list_documents(asked: ListRequest, work: Work) -> Outcome:
     """A page of the caller's documents."""
     owner = work.owner
@@ -396,7 +222,7 @@ async def list_documents(asked: ListRequest, work: Work) -> Outcome:
         total = connection.scalar(select(func.count()).select_from(documents).where(mine)) or 0
         page = select(documents).where(mine).order_by(documents.c.id.desc()).limit(asked.limit + 1)
         if asked.after is not None:
-            last = connection.scalar(select(documents.c.id).where(_named(owner, asked.after)))
+            last = connection.scalar(select(documents.c.id).where(named(owner, asked.after)))
             if last is None:
                 raise NotFound(f"no document {asked.after!r}", param="after")
             page = page.where(documents.c.id < last)
@@ -424,10 +250,10 @@ async def delete_document(asked: RetrieveRequest, work: Work) -> Outcome:
     owner = work.owner
 
     def erase(connection: Connection) -> None:
-        number = connection.scalar(select(documents.c.id).where(_named(owner, asked.doc_id)))
+        number = connection.scalar(select(documents.c.id).where(named(owner, asked.doc_id)))
         if number is None:
             raise _missing(asked.doc_id)
-        _remove(connection, number)
+        remove(connection, number)
 
     await work.store.write(erase)
     return plain(DeleteResult(doc_id=asked.doc_id, deleted=True))
@@ -436,47 +262,6 @@ async def delete_document(asked: RetrieveRequest, work: Work) -> Outcome:
 def _remote_document(asked: StoreRequest) -> JsonObject:
     title: JsonObject = {"title": asked.title} if asked.title else {}
     return {"content": asked.content, "metadata": {**asked.metadata, **title, "kind": asked.kind}}
-
-
-class _RemoteHit(msgspec.Struct):
-    """A hit as document stores of the ecosystem write it; they differ in the names of two fields."""
-
-    id: str = ""
-    doc_id: str = ""
-    title: str = ""
-    content: str = ""
-    snippet: str = ""
-    score: float = 0.0
-    metadata: JsonObject = {}
-
-
-def _remote_hits(answer: Json, asked: SearchRequest) -> SearchResult:
-    """The hits of an answer: a list, or an object that holds one as `results`, `hits`, `documents` or `items`."""
-    found: Json = answer
-    if isinstance(answer, dict):
-        found = next((answer[key] for key in ("results", "hits", "documents", "items") if isinstance(answer.get(key), list)), None)
-    if not isinstance(found, list):
-        raise ValueError("expected a list of results")
-    hits = [msgspec.convert(hit, _RemoteHit, strict=False) for hit in cast("Iterable[object]", found)]
-    return SearchResult(
-        hits=tuple(
-            Hit(
-                doc_id=hit.doc_id or hit.id,
-                title=hit.title,
-                snippet=hit.snippet or hit.content[:320],
-                content=hit.content or hit.snippet,
-                score=hit.score,
-                metadata=hit.metadata,
-                sensitive=False,
-            )
-            for hit in hits[: asked.limit]
-        ),
-        method="text",
-    )
-
-
-def _remote_query(asked: SearchRequest) -> JsonObject:
-    return {"query": asked.query, "limit": asked.limit}
 
 
 def _page(asked: ListRequest) -> JsonObject:
@@ -496,7 +281,7 @@ SERVICE = service(
     ),
     Operation(
         "search", "The documents that fit a query, by words and, where an embedding model is there, by meaning",
-        SearchRequest, SearchResult, search, stateful=True, remote=Remote("POST /api/v1/search", _remote_query, _remote_hits),
+        SearchRequest, SearchResult, search, stateful=True, remote=Remote("POST /api/v1/search", remote_query, remote_hits),
     ),
     Operation(
         "list", "A page of documents, the newest first", ListRequest, ListResult, list_documents,

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from llm_gateway.core.exchange import Exchange
-from llm_gateway.core.routing import Attempt, Candidate, Decision, Destination, Rejection, Size
+from llm_gateway.core.routing import Attempt, Candidate, Decision, Rejection, Size
 from llm_gateway.core.tokens import estimate_tokens
 from llm_gateway.core.types import ChatRequest, Request, operation_name
 
@@ -183,7 +183,6 @@ class Recorder:
     def __init__(self, content_digest: Callable[[bytes], str]) -> None:
         self._content_digest = content_digest
         self._heads: dict[tuple[object, ...], tuple[Decision | None, bytes]] = {}
-        self._places: dict[frozenset[Destination], tuple[str, ...]] = {}
 
     def row(self, exchange: Exchange, times: Times, place: tuple[str, int], at_us: int) -> Row:
         """The row of an exchange that arrived at `at_us`; `place` is (process, number)."""
@@ -268,20 +267,12 @@ class Recorder:
             verdict.failed if verdict is not None else "",
             exchange.tainted,
             clearance.policy_version if clearance is not None else "",
-            self._eligible(clearance.eligible) if clearance is not None else (),
+            tuple(sorted(place.provider for place in clearance.eligible)) if clearance is not None else (),
             exchange.finish_reason or "",
             _route(exchange.decision),
         )
         encoded = _encode(detail)
         return encoded[:-1] + (b',"attempts":' if len(encoded) > len(b"{}") else b'"attempts":')
-
-    def _eligible(self, places: frozenset[Destination]) -> tuple[str, ...]:
-        known = self._places.get(places)
-        if known is None:
-            if len(self._places) >= MOST_KEPT:
-                self._places.clear()
-            known = self._places[places] = tuple(sorted(place.provider for place in places))
-        return known
 
     def _prefix(self, request: ChatRequest) -> tuple[str, int]:
         """A keyed digest of the system prompt and about how many tokens it has, where it is long enough for a provider's prompt cache."""

@@ -54,11 +54,16 @@ class Head(msgspec.Struct, frozen=True):
     model: str
 
 
-def whole(head: Head, chunks: Sequence[Chunk], usage: Usage | None) -> bytes:
-    """The answer as one `chat.completion`: the provider's own bytes where all of it is as it came, else written anew."""
+def as_it_came(chunks: Sequence[Chunk]) -> bytes | None:
+    """The provider's own bytes, where all of the answer is as it came over this wire."""
     first = chunks[0] if chunks else None
-    if first is not None and first.raw and first.raw_protocol == PROTOCOL and all(chunk.raw is not None for chunk in chunks):
-        return first.raw
+    if first is None or not first.raw or first.raw_protocol != PROTOCOL:
+        return None
+    return first.raw if len(chunks) == 1 or all(chunk.raw is not None for chunk in chunks) else None
+
+
+def whole(head: Head, chunks: Sequence[Chunk], usage: Usage | None) -> bytes:
+    """The answer as one `chat.completion`, written anew."""
     said = {index: [chunk for chunk in chunks if chunk.choice == index] for index in sorted({chunk.choice for chunk in chunks})}
     document: JsonObject = {
         "id": next((chunk.response_id for chunk in chunks if chunk.response_id), head.id),

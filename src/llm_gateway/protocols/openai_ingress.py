@@ -166,9 +166,10 @@ def chat_request(body: JsonObject) -> ChatRequest:
     only = _Only()
     tools = _tools(said.tools, only) if said.tools else ()
     messages = _messages(said.messages, only)
-    for name in ("logit_bias", "audio", "web_search_options", "functions"):
-        if getattr(said, name):
-            only.add(name)
+    if said.logit_bias or said.audio or said.web_search_options or said.functions:
+        for name in ("logit_bias", "audio", "web_search_options", "functions"):
+            if getattr(said, name):
+                only.add(name)
     if said.modalities is not None and said.modalities != ["text"]:
         only.add("modalities")
     stop = said.stop

@@ -351,6 +351,7 @@ def _engines(url: URL, readers: int) -> "tuple[AsyncEngine, AsyncEngine]":
         "connect_args": {"timeout": CONNECT_S, "server_settings": settings},
         "max_overflow": 0,
         "pool_timeout": WRITE_S,
+        "hide_parameters": True,  # a failure is logged without what was to be stored
     }
     reading = create_async_engine(url, pool_size=readers, **common)
     snapshot = reading.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

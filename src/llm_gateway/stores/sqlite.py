@@ -76,7 +76,7 @@ class SqliteDatabase:
 
 
 def _engine(url: str, busy_timeout_s: float, begin: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": busy_timeout_s, "check_same_thread": False})
+    engine = create_engine(url, connect_args={"timeout": busy_timeout_s, "check_same_thread": False}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: object) -> None:

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.xdist_group("aimock")  # one process installs it
 AIMOCK = "@copilotkit/aimock@1.43.0"
 FOLDER = Path(__file__).parents[3] / ".tools" / "aimock"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 11, "total_tokens": 18}
+LONG = "It goes on and"
 FIXTURES = {
     "fixtures": [
         {
@@ -30,6 +31,7 @@ FIXTURES = {
             "response": {"toolCalls": [{"name": "get_weather", "arguments": {"location": "San Francisco", "unit": "celsius"}}]},
         },
         {"match": {"userMessage": "hello"}, "response": {"content": "Hello! How can I help you today? Grüße, 世界.", "usage": USAGE}},
+        {"match": {"userMessage": "on and on"}, "response": {"content": LONG, "finishReason": "length", "usage": USAGE}},
         {"match": {"inputText": "Text to embed"}, "response": {"embedding": [0.25, -0.5, 0.125]}},
     ]
 }
@@ -83,9 +85,10 @@ def _until_it_listens(port: int) -> None:
     raise AssertionError("aimock did not start")
 
 
-@pytest.fixture
-def gateway(aimock: str, tmp_path: Path, simulator: SimulatorProcess) -> Iterator[RunningGateway]:
+@pytest.fixture(scope="module")
+def gateway(aimock: str, tmp_path_factory: pytest.TempPathFactory, simulator_of_session: SimulatorProcess) -> Iterator[RunningGateway]:
     settings = {
+        "cache.max_size": 0,
         "providers.openai.endpoint": f"{aimock}/v1",
         "providers.grok.endpoint": f"{aimock}/v1",
         "providers.anthropic.endpoint": aimock,
@@ -94,7 +97,7 @@ def gateway(aimock: str, tmp_path: Path, simulator: SimulatorProcess) -> Iterato
         "providers.bedrock.api_key": "mock",
         "providers.bedrock.region": "us-east-1",
     }
-    with running_gateway(tmp_path, simulator, settings) as running:
+    with running_gateway(tmp_path_factory.mktemp("aimock"), simulator_of_session, settings) as running:
         yield running
 
 

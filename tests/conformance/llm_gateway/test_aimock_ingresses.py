@@ -7,7 +7,7 @@ import anthropic
 import ollama
 import openai
 import pytest
-from tests.conformance.llm_gateway.test_aimock import ANSWER, PROVIDERS, WEATHER, aimock, gateway
+from tests.conformance.llm_gateway.test_aimock import ANSWER, LONG, PROVIDERS, WEATHER, aimock, gateway
 from tests.support import RunningGateway
 
 __all__ = ["aimock", "gateway"]  # fixtures
@@ -154,6 +154,42 @@ def test_ollama_chat(gateway: RunningGateway, provider: str) -> None:
         pieces = list(told) if streamed else [told]
         (call,) = [call for piece in pieces for call in piece.message.tool_calls or ()]
         assert (call.function.name, call.function.arguments) == ("get_weather", ARGUMENTS)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_openai_completions(openai_client: openai.OpenAI, provider: str) -> None:
+    whole = openai_client.completions.create(model=model(provider), prompt="hello")
+    assert (whole.choices[0].text, whole.choices[0].finish_reason) == (ANSWER, "stop")
+    pieces = [part.choices[0] for part in openai_client.completions.create(model=model(provider), prompt="hello", stream=True)]
+    assert "".join(piece.text for piece in pieces) == ANSWER
+    assert pieces[-1].finish_reason == "stop"
+    if provider in COUNTED:
+        assert whole.usage is not None
+        assert (whole.usage.prompt_tokens, whole.usage.completion_tokens) == (7, 11)
+
+
+@pytest.mark.parametrize("provider", COUNTED)
+def test_an_answer_that_is_cut_at_its_limit(
+    openai_client: openai.OpenAI, anthropic_client: anthropic.Anthropic, ollama_client: ollama.Client, provider: str
+) -> None:
+    """aimock's Ollama stops, whatever its fixture says."""
+    name, asked = model(provider), [{"role": "user", "content": "on and on"}]
+    chat = openai_client.chat.completions
+    choice = chat.create(model=name, messages=asked).choices[0]  # type: ignore[arg-type]
+    assert (choice.message.content, choice.finish_reason) == (LONG, "length")
+    chunks = list(chat.create(model=name, messages=asked, stream=True))  # type: ignore[arg-type]
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "length"
+    response = openai_client.responses.create(model=name, input="on and on")
+    assert response.incomplete_details is not None
+    assert (response.output_text, response.status, response.incomplete_details.reason) == (LONG, "incomplete", "max_output_tokens")
+    assert [event.type for event in openai_client.responses.create(model=name, input="on and on", stream=True)][-1] == "response.incomplete"
+    assert openai_client.completions.create(model=name, prompt="on and on").choices[0].finish_reason == "length"
+    message = anthropic_client.messages.create(model=name, max_tokens=99, messages=asked)  # type: ignore[arg-type]
+    with anthropic_client.messages.stream(model=name, max_tokens=99, messages=asked) as stream:  # type: ignore[arg-type]
+        assert stream.get_final_message().stop_reason == message.stop_reason == "max_tokens"
+    assert ollama_client.chat(model=name, messages=asked).done_reason == "length"
+    assert list(ollama_client.chat(model=name, messages=asked, stream=True))[-1].done_reason == "length"
+    assert ollama_client.generate(model=name, prompt="on and on").done_reason == "length"
 
 
 @pytest.mark.parametrize("name", ["openai/text-embedding-3-small", "ollama/nomic-embed-text"])

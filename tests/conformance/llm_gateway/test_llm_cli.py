@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 from llm.cli import cli
 from tests.conformance.conftest import FAILS, Refusing
-from tests.support import RunningGateway
+from tests.support import RunningGateway, running_gateway
+
+from llm_gateway.simulator import FaultRule, SimulatorProcess
 
 pytestmark = [pytest.mark.usefixtures("unclosed"), pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -75,6 +77,24 @@ def test_tools_and_structured_output(llm: Llm, kind: str) -> None:
     found = llm("-m", kind, "--schema", "name, inhabitants int", "Describe a city")
     assert found.exit_code == 0, found.stderr
     assert set(json.loads(found.stdout)) == {"name", "inhabitants"}
+
+
+def test_embeddings(llm: Llm, open_gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its embedding models are a fixed list, of OpenAI's: the package's own variable says where they are."""
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{open_gateway.url}/v1")
+    environ = {"LLM_USER_PATH": str(llm.folder), "OPENAI_API_KEY": "any"}
+    told = CliRunner().invoke(cli, ["embed", "-m", "3-small", "-c", "one text"], env=environ)
+    assert told.exit_code == 0, told.stderr
+    assert len(json.loads(told.stdout)) > 100
+
+
+def test_a_providers_limit(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    simulator.add_faults(FaultRule(method="POST", status=429, message="slow down", retry_after=0))
+    with running_gateway(tmp_path, simulator, {"routing.max_attempts": 1, "routing.explicit_fallback": False}) as gateway:
+        told = Llm(tmp_path / "llm", gateway.url)("-m", "openai", "hello")
+    assert told.exit_code == 1
+    assert "Error code: 429" in told.stderr
+    assert "slow down" in told.stderr
 
 
 def test_errors(tmp_path: Path, refusing: Refusing) -> None:

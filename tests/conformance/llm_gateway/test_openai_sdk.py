@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+from openai.types.chat import ChatCompletionContentPartParam, ChatCompletionMessageParam, ChatCompletionToolParam
 from openai.types.responses import FunctionToolParam
 from pydantic import BaseModel
 from tests.conformance.conftest import FAILS, SLOW, Counted, Refusing
@@ -180,16 +180,39 @@ def test_a_structured_answer_is_parsed(client: openai.OpenAI, kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", ["openai", "anthropic", "ollama", "grok"])
-def test_a_picture_is_sent_along(client: openai.OpenAI, simulator: SimulatorProcess, kind: str) -> None:
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_picture_is_sent_along(client: openai.OpenAI, simulator: SimulatorProcess, kind: str, streamed: bool) -> None:
     simulator.clear_log()
-    client.chat.completions.create(
-        model=model(kind),
-        messages=[
-            {"role": "user", "content": [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": PIXEL}}]}
-        ],
-    )
+    content: list[ChatCompletionContentPartParam] = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}},
+    ]
+    answer = client.chat.completions.create(model=model(kind), messages=[{"role": "user", "content": content}], stream=streamed)
+    if isinstance(answer, openai.Stream):
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in answer if chunk.choices)
     sent = [base64.b64decode(str(entry["body"])) for entry in simulator.log(kind) if entry["method"] == "POST"]
     assert PIXEL.partition(",")[2].encode() in sent[-1]
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "ollama", "grok"])
+def test_reasoning_is_told_streamed_too_and_goes_back_with_its_signature(
+    client: openai.OpenAI, simulator: SimulatorProcess, kind: str
+) -> None:
+    name = {"anthropic": "anthropic/claude-sonnet-4-5", "ollama": "ollama/qwen3:8b", "grok": "grok/grok-3-mini"}[kind]
+    whole = client.chat.completions.create(model=name, messages=asked("Ponder this"), reasoning_effort="low").choices[0].message
+    extra = whole.model_extra or {}
+    assert extra["reasoning_content"]
+    stream = client.chat.completions.create(model=name, messages=asked("Ponder this"), reasoning_effort="low", stream=True)
+    deltas = [chunk.choices[0].delta.model_extra or {} for chunk in stream if chunk.choices]
+    assert "".join(delta.get("reasoning_content") or "" for delta in deltas) == extra["reasoning_content"]
+    signed = [detail["signature"] for delta in deltas for detail in delta.get("reasoning_details") or ()]
+    assert signed == [detail["signature"] for detail in extra.get("reasoning_details", ())]
+    assert bool(signed) is (kind == "anthropic")
+    mine: ChatCompletionMessageParam = whole.model_dump(exclude_none=True)  # type: ignore[assignment]
+    simulator.clear_log()
+    client.chat.completions.create(model=name, messages=[*asked("Ponder this"), mine, *asked("And more")], reasoning_effort="low")
+    (body,) = [base64.b64decode(str(entry["body"])).decode() for entry in simulator.log(kind) if entry["method"] == "POST"]
+    assert all(signature in body for signature in signed)
 
 
 def test_several_answers_and_their_log_probabilities(client: openai.OpenAI) -> None:
@@ -201,6 +224,12 @@ def test_several_answers_and_their_log_probabilities(client: openai.OpenAI) -> N
     assert answer.system_fingerprint  # a field that only the provider can have given: nothing was rewritten
     streamed = client.chat.completions.create(model=model("openai"), messages=asked("hello"), n=2, stream=True)
     assert {chunk.choices[0].index for chunk in streamed} == {0, 1}
+    likely = client.chat.completions.create(model=model("openai"), messages=asked("hello"), logprobs=True, top_logprobs=2, stream=True)
+    told = [token.top_logprobs for chunk in likely if chunk.choices and (said := chunk.choices[0].logprobs) for token in said.content or ()]
+    assert [len(top) for top in told] == [2] * len(told) != []
+    for refused in ({"n": 2}, {"logprobs": True}):
+        with pytest.raises(openai.BadRequestError):
+            client.chat.completions.create(model=model("anthropic"), messages=asked("hello"), stream=True, **refused)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("kind", ["openai", "ollama"])

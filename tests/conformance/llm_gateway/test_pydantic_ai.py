@@ -4,7 +4,8 @@ import anthropic
 import openai
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Agent, NativeOutput
+from pydantic_ai import Agent, Embedder, NativeOutput
+from pydantic_ai.embeddings.openai import OpenAIEmbeddingModel
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
 from pydantic_ai.models import Model
 from pydantic_ai.models.anthropic import AnthropicModel
@@ -75,6 +76,16 @@ async def test_structured_output(open_gateway: RunningGateway, client: str, kind
     agent = Agent(model, output_type=City) if client == "anthropic" else Agent(model, output_type=NativeOutput(City))
     answer = await agent.run("Describe a city")
     assert isinstance(answer.output, City)
+
+
+@pytest.mark.parametrize("name", ["openai/text-embedding-3-small", "ollama/nomic-embed-text"])
+async def test_embeddings(open_gateway: RunningGateway, name: str) -> None:
+    client = openai.AsyncOpenAI(base_url=f"{open_gateway.url}/v1", api_key="any", http_client=Counted().async_client())
+    embedder = Embedder(OpenAIEmbeddingModel(name, provider=OpenAIProvider(openai_client=client)))
+    found = await embedder.embed_documents(["one", "two"])
+    assert len(found.embeddings) == 2
+    assert found.usage.input_tokens > 0
+    assert (await embedder.embed_query("one")).embeddings[0] == pytest.approx(found.embeddings[0], abs=1e-6)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

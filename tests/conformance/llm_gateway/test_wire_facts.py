@@ -4,6 +4,7 @@ The cases feed recorded shapes whole, byte by byte and cut anywhere, or go from 
 """
 
 import ast
+import socket
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ ANTHROPIC = {
     "message_start's usage is a placeholder; message_delta's is set, not added": (
         "protocols/test_anthropic_answers.py::test_the_start_has_no_usage_it_is_a_placeholder",
         "protocols/test_anthropic_answers.py::test_text",
+        "protocols/test_anthropic_answers.py::test_later_counts_replace_earlier_ones_and_cached_tokens_may_come_with_the_last_alone",
     ),
     "usage that a message leaves out is missing, not zero": ("protocols/test_anthropic_answers.py::test_usage_that_is_missing_is_none",),
     "input_tokens leave out cached tokens, prompt_tokens include them, both ways": (
@@ -46,6 +48,7 @@ ANTHROPIC = {
     "anthropic-ratelimit-* and retry-after pass": ("test_anthropic_sdk.py::test_limits_of_the_provider_pass",),
     "anthropic-beta goes to Anthropic, and to nobody else": (
         "protocols/test_anthropic_ingress.py::test_beta_names_travel_in_the_body_that_is_judged_and_leave_as_a_header",
+        "protocols/test_anthropic_ingress.py::test_dropped_fields_by_wire",
         "providers/test_anthropic.py::test_preview_features_that_the_caller_asks_for_are_added_to_the_configured_ones",
     ),
     "cache_control survives": (
@@ -104,6 +107,13 @@ BEDROCK = {
         "providers/test_bedrock.py::test_text_before_an_exception_is_not_lost",
     ),
     "a 200 without output": ("protocols/test_bedrock_converse_reply.py::test_a_200_without_output_is_a_bad_response",),
+    "no wait is told of, and no model": (
+        "protocols/test_bedrock_errors.py::test_retry_after",
+        "test_openai_sdk.py::test_chat",
+    ),
+    "the region of an inference profile stays as it was asked for": (
+        "providers/test_bedrock.py::test_where_a_model_runs_stays_as_it_was_asked_for",
+    ),
     "the type stands in a header": ("protocols/test_bedrock_errors.py::test_every_type_by_header_body_and_stream",),
     "a block's index is not a tool's": ("protocols/test_bedrock_converse_reply.py::test_tool_indices_are_dense_whatever_the_blocks_are",),
     "tool history needs toolConfig; neighbours of one role merge; names are restricted; no n": (
@@ -123,6 +133,7 @@ OLLAMA = {
         "protocols/test_ollama_chat.py::test_any_cut_is_as_whole",
     ),
     "done_reason": ("protocols/test_ollama_chat.py::test_done_reasons",),
+    "durations are nanoseconds": ("protocols/test_ollama_egress.py::test_a_stream_in_full",),
     "prompt_eval_count may be missing, which is not 0": ("protocols/test_ollama_chat.py::test_a_missing_count_is_not_zero",),
     "its own wire, with num_ctx and think": (
         "protocols/test_ollama_chat.py::test_loading",
@@ -150,6 +161,7 @@ XAI = {
     "a wrong key is a 400 with a string that may echo it": (
         "providers/test_grok.py::test_a_wrong_key_is_a_400_with_a_string_that_may_echo_it",
     ),
+    "a search costs extra": ("providers/test_grok.py::test_what_a_search_cost_is_within_what_the_vendor_says",),
     "reasoning models refuse stop and penalties": ("providers/test_grok.py::test_reasoning_models_refuse_stop_and_penalties",),
 }
 ERRORS = {
@@ -181,6 +193,16 @@ ERRORS = {
     "no other answers after the first byte; a fall-back stays within the clearance": (
         "test_provider_router.py::test_after_the_first_content_nobody_else_is_asked",
         "test_provider_router.py::test_no_fallback_leaves_the_clearance",
+    ),
+    "nothing is held back on the way": (
+        "test_wire_facts.py::test_nothing_between_buffers_a_stream_and_no_framing_is_copied",
+        "test_wire_facts.py::test_small_pieces_are_sent_at_once",
+        "transport/test_pool.py::test_small_pieces_are_sent_at_once",
+    ),
+    "no middleware hides that a caller left": ("test_wire_facts.py::test_no_middleware_hides_that_a_caller_left",),
+    "attempts are told of, and a caller's deadline holds": (
+        "test_wire_facts.py::test_attempts_are_counted_and_the_providers_id_is_told",
+        "test_wire_facts.py::test_a_caller_may_say_how_long_it_waits",
     ),
     "framing and hop-by-hop headers are the transport's own": ("transport/test_head.py::test_framing_is_ours_alone",),
 }
@@ -215,6 +237,15 @@ def test_nothing_between_buffers_a_stream_and_no_framing_is_copied(open_gateway:
     assert answer.headers["x-accel-buffering"] == "no"
     assert answer.headers["cache-control"] == "no-store"
     assert not {"content-encoding", "content-length", "openai-organization", "set-cookie"} & answer.headers.keys()
+
+
+def test_small_pieces_are_sent_at_once(open_gateway: RunningGateway) -> None:
+    with socket.create_connection(("127.0.0.1", open_gateway.port)) as client:
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        served = [connection._transport.get_extra_info("socket") for connection in list(open_gateway.server.server_state.connections)]
+        assert served
+        assert all(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in served)
 
 
 def test_attempts_are_counted_and_the_providers_id_is_told(open_gateway: RunningGateway, simulator: SimulatorProcess) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ from llm_gateway_client import AsyncGatewayClient
 UNLIMITED = {
     f"rate_limiting.default.{name}": 1_000_000_000
     for name in ("requests_per_minute", "requests_per_hour", "tokens_per_minute", "burst_limit")
-}
+} | {"cache.wait_timeout": 200}
 SECRET = "Analyze this internal API key: sk-1234567890abcdef"
 
 
@@ -325,6 +326,33 @@ def test_replicas_share_a_cache_and_do_without_it(tmp_path: Path, simulator: Sim
             assert (away.status, away.json["error"]["code"]) == (503, "cache_unavailable")
             refused = one.post("/query", {"idempotency-key": "k1"}, prompt="once")
             assert (refused.status, refused.json["error"]["code"]) == (503, "idempotency_unavailable")
+
+
+def test_of_many_identical_requests_at_two_replicas_one_is_sent(
+    tmp_path: Path, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RedisStore.__init__.__kwdefaults__, "timeout_s", 30)
+    simulator.set_latency({kind: Latency(first_byte_s=0.5) for kind in KINDS})
+    with Valkey() as server:
+        settings = {**UNLIMITED, "storage.redis_url": server.url}
+        with (
+            running_gateway(tmp_path / "one", simulator, settings) as one,
+            running_gateway(tmp_path / "other", simulator, settings) as other,
+        ):
+            simulator.clear_log()
+
+            def ask(number: int) -> str:
+                gateway = (one, other)[number % 2]
+                if number % 4 < 2:
+                    return state(gateway.post("/query", prompt="What is a replica?", user_id="ann"))
+                frames, done = gateway.frames(prompt="What is a replica?", user_id="ann")
+                return "streamed" if done and "".join(frame["chunk"] for frame in frames) else "broken off"
+
+            with ThreadPoolExecutor(40) as pool:
+                states = Counter(pool.map(ask, range(80)))
+            assert calls(simulator) == 1
+            assert states["streamed"] == 40
+            assert states["hit"] + states["miss"] == 40
 
 
 def command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:

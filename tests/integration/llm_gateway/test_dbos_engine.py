@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 from tests.postgres import command, fresh_database
 
+from llm_gateway.cli.main import run
 from llm_gateway.core.clock import SystemClock
 from llm_gateway.core.errors import ConfigurationError, ProviderUnavailable
 from llm_gateway.core.exchange import Caller
@@ -93,7 +94,7 @@ class Gateway:
 def on(url: str) -> Callable[[Callable[[Gateway], Coroutine[Any, Any, None]]], None]:
     """Runs a test's coroutine on a database of its own."""
 
-    def run(test: Callable[[Gateway], Coroutine[Any, Any, None]]) -> None:
+    def through(test: Callable[[Gateway], Coroutine[Any, Any, None]]) -> None:
         async def whole() -> None:
             gateway = Gateway(url)
             try:
@@ -103,7 +104,7 @@ def on(url: str) -> Callable[[Callable[[Gateway], Coroutine[Any, Any, None]]], N
 
         asyncio.run(whole())
 
-    return run
+    return through
 
 
 On = Callable[[Callable[[Gateway], Awaitable[None]]], None]
@@ -212,6 +213,43 @@ def test_without_tables_of_its_own_dbos_is_gone_without(on: On) -> None:
             assert (await ended(engine, await engine.start(chain(2), {}, COMMISSION))).status == "succeeded"
         assert gateway.called == ["q0", "q1"]
         assert gateway.rows("SELECT count(*) FROM pg_namespace WHERE nspname = 'llm_gateway_dbos'") == [(0,)]
+
+    on(test)
+
+
+def test_a_run_that_arrives_too_late_stays_with_the_gateway(on: On, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_gateway.integrations.workflows.dbos_engine.ARRIVAL_S", 0.0)
+
+    async def test(gateway: Gateway) -> None:
+        gateway.hold["q1"] = asyncio.Event()
+        async with gateway.serving("one") as engine:
+            run_id = await engine.start(chain(2), {}, COMMISSION)
+            await asyncio.wait_for(gateway.reached.wait(), WITHIN_S)
+            assert isinstance(engine, DbosEngine)
+            process = await engine._ready()
+            assert process is not None
+            if await process.status(run_id) is None:
+                await process.begin(run_id, ["s0", "s1"])
+            async with asyncio.timeout(WITHIN_S):
+                while await process.status(run_id) != "SUCCESS":
+                    await asyncio.sleep(0.02)
+            assert (await engine.record(run_id, "ann")).status == "running", "DBOS let go of it, and it goes on"
+            gateway.hold["q1"].set()
+            assert (await ended(engine, run_id)).status == "succeeded"
+        assert gateway.called == ["q0", "q1"]
+
+    on(test)
+
+
+def test_migrate_makes_the_tables_of_dbos(on: On, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert [run(["migrate"]) for _ in range(2)] == [0, 0]
+    assert "DBOS" in capsys.readouterr().out
+
+    async def test(gateway: Gateway) -> None:
+        async with gateway.serving("one", migrate=False) as engine:
+            assert (await ended(engine, await engine.start(chain(2), {}, COMMISSION))).status == "succeeded"
+        assert gateway.rows("SELECT count(*) FROM llm_gateway_dbos.workflow_status") == [(1,)]
 
     on(test)
 

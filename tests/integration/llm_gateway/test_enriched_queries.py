@@ -163,6 +163,16 @@ def test_a_workflow_query_runs_the_type_it_is_told(gateway: RunningGateway) -> N
     assert "code_review" in unknown.json["error"]["message"]
 
 
+def test_ids_of_rows_make_no_query_sensitive(gateway: RunningGateway) -> None:
+    store(gateway, "An authentication error means that the token has expired: renew it with POST /renew.")
+    body = {"prompt": "What does an authentication error mean?", "user_id": "developer123"}
+    answer = gateway.call("POST", "/workflow-query", body, {"X-Workflow-Type": "research"}).json
+    assert answer["workflow"]["status"] == "succeeded"
+    assert "doc_store" in answer["integrations"]["used"]
+    assert not answer["sensitivity"]["sensitive"], answer["sensitivity"]
+    assert answer["provider"] == "openai"
+
+
 def test_a_registered_workflow_is_a_type(gateway: RunningGateway) -> None:
     workflow = {
         "name": "look_up",
@@ -193,6 +203,32 @@ def test_progress_is_told_as_events(gateway: RunningGateway) -> None:
     assert "".join(frame.get("chunk", "") for frame in frames)
     assert last["provider"]
     assert [frame["finished"] for frame in frames[:-1]] == [False] * (len(frames) - 1)
+
+
+def test_a_text_with_nul_is_kept_where_there_is_no_place_for_it(tmp_path: Path, simulator: SimulatorProcess, postgres_url: str) -> None:
+    with running_gateway(tmp_path, simulator, environ={"DATABASE_URL": postgres_url}) as gateway:
+        for path in ("/enhanced-query", "/contextual-query"):
+            answer = gateway.post(path, prompt="Herons\0 wade", user_id="ann")
+            assert answer.status == 200, answer.body
+            assert answer.json["integrations"]["degraded"] == []
+        kept = gateway.post(
+            "/integrations/doc_store/store", user_id="ann", content="a\0b", title="\0", metadata={"c\0": ["d\0"]}, doc_id="n"
+        )
+        assert kept.status == 200, kept.body
+        document = gateway.post("/integrations/doc_store/retrieve", user_id="ann", doc_id="n").json["result"]
+        assert (document["content"], document["metadata"]) == ("ab", {"c": ["d"]})
+        assert gateway.post("/integrations/prompt_store/get_prompts", category="x\0y").status == 200
+
+
+def test_a_service_that_breaks_by_itself_degrades_the_answer(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a fault of our own")
+
+    monkeypatch.setattr("llm_gateway.integrations.document_search.full_text", broken)
+    answer = gateway.post("/enhanced-query", prompt="Explain the falcon", user_id="developer123")
+    assert answer.status == 200, answer.body
+    lacking = {(each["service"], each["operation"], each["reason"]) for each in answer.json["integrations"]["degraded"]}
+    assert ("doc_store", "search", "internal: the service failed") in lacking
 
 
 def services_at(url: str, *names: str, **settings: object) -> dict[str, object]:

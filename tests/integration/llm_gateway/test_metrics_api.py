@@ -84,14 +84,14 @@ def test_a_key_sees_its_own_requests_and_the_administrator_all(gateway: RunningG
 
 
 def test_performance_names_the_slowest_and_tells_the_parts_of_a_stream(gateway: RunningGateway, simulator: SimulatorProcess) -> None:
-    simulator.add_faults(FaultRule(kind="grok", method="POST", delay_s=0.2))
+    simulator.add_faults(FaultRule(kind="grok", method="POST", delay_s=1))
     gateway.call("POST", "/query", {"prompt": "slow", "provider": "grok"}, {"x-correlation-id": "slow-1"})
     gateway.frames(prompt="a story", provider="openai")
     found = gateway.get("/metrics/performance?since=10m").json
     assert found["slowest"][0]["correlation_id"] == "slow-1"
     grok = next(each["pace"] for each in found["by_provider"] if each["provider"] == "grok")
-    assert grok["total_s"]["p50"] >= 0.19
-    assert grok["overhead_s"]["p50"] < 0.15
+    assert grok["total_s"]["p50"] >= 0.98
+    assert grok["overhead_s"]["p50"] <= grok["total_s"]["p50"] - 0.95, "what the provider took is not the gateway's"
     openai = next(each["pace"] for each in found["by_model"] if (each["provider"], each["model"]) == ("openai", "gpt-4o"))
     assert openai["first_token_s"]["count"] == openai["upstream_first_s"]["count"] == 1
     assert openai["tokens_per_s"]["count"] == 1
@@ -100,14 +100,14 @@ def test_performance_names_the_slowest_and_tells_the_parts_of_a_stream(gateway: 
 
 
 def test_waiting_for_a_place_is_the_queues_time(tmp_path: Path, simulator: SimulatorProcess) -> None:
-    simulator.add_faults(FaultRule(kind="ollama", method="POST", delay_s=0.15))
+    simulator.add_faults(FaultRule(kind="ollama", method="POST", delay_s=0.7))
     with running_gateway(tmp_path, simulator, {"providers.ollama.max_concurrency": 1, "routing.explicit_fallback": False}) as gateway:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda number: gateway.post("/query", prompt=f"q{number}", provider="ollama"), range(2)))
         found = sorted(gateway.get("/requests").json["requests"], key=lambda each: float(each["queued_s"]))
         assert found[0]["queued_s"] == 0
         assert found[1]["queued_s"] > 0.05
-        assert found[1]["overhead_s"] < 0.1
+        assert found[1]["overhead_s"] < found[1]["queued_s"], "what waited is not counted twice"
         assert gateway.get("/metrics/performance").json["all"]["queue_s"]["count"] == 1
 
 

@@ -5,10 +5,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 from tests.unit.llm_gateway.integrations.working import DAY_S, TestWork
 
 from llm_gateway.core.exchange import Caller
 from llm_gateway.core.types import JsonObject
+from llm_gateway.integrations.full_text import MOST_RANKED, full_text, scope_of
 from llm_gateway.integrations.workflows import runs
 from llm_gateway.integrations.workflows.engine import WorkflowEngine
 from llm_gateway.integrations.workflows.model import Step, Workflow
@@ -49,6 +52,30 @@ def test_documents(run_on: Runner) -> None:
         assert (await work.do("doc_store", "list")).total == 1
         await work.do("doc_store", "store", content="トークンは一時間で失効します。", doc_id="c")
         assert [hit.doc_id for hit in (await work.do("doc_store", "search", query="失効")).hits] == ["c"]
+
+    run_on(test)
+
+
+def test_words_that_stand_everywhere_are_left_out_where_rarer_ones_are_there(run_on: Runner) -> None:
+    async def test(work: TestWork) -> None:
+        many = MOST_RANKED + 100
+        texts = [f"The common heron number{place} stands." for place in range(many)]
+        texts[50] = "The common heron is a kingfisher."
+
+        def keep(connection: Connection) -> tuple[list[int], list[int]]:
+            full_text(connection).add(connection, scope_of("d", "bob"), ["A kingfisher of somebody else."])
+            ids = full_text(connection).add(connection, scope_of("d", "ann"), texts)
+            found = [
+                full_text(connection).search(connection, scope_of("d", "ann"), query, 10) for query in ("common heron kingfisher", "heron")
+            ]
+            assert len(found[1]) == 10
+            assert {each.id for each in found[1]} <= set(ids[-MOST_RANKED:]), "of what is everywhere the newest"
+            return ids, [each.id for each in found[0]]
+
+        ids, found = await work.store.write(keep)
+        assert ids == sorted(ids)
+        assert len(set(ids)) == many
+        assert found == [ids[50]]
 
     run_on(test)
 
@@ -120,6 +147,26 @@ def test_a_run_whose_process_died_is_taken_up_by_one_other(run_on: Runner) -> No
     run_on(test)
 
 
+def test_a_run_of_ones_own_that_does_not_run_is_taken_up_again(run_on: Runner) -> None:
+    async def test(work: TestWork) -> None:
+        clock, called, until = Clock(), list[str](), asyncio.Event()
+        run = Run("01" + "D" * 24, ONE, {}, COMMISSION)
+        await work.store.write(lambda connection: runs.begin(connection, run, clock.now_s, "me", clock.now_s + 15))
+        living = engine(work, clock, "me", called, until)
+        other = await living.start(ONE, {}, COMMISSION)
+        await living._renew(clock.now_s + 100)
+        clock.now_s += 16
+        assert await living.take_up() == 1
+        assert await living.take_up() == 0, "both run"
+        until.set()
+        for run_id in (run.run_id, other):
+            await living.wait(run_id, 60)
+            assert (await living.record(run_id, "ann")).status == "succeeded"
+        assert len(called) == 2
+
+    run_on(test)
+
+
 def test_a_stored_step_is_not_run_again(run_on: Runner) -> None:
     async def test(work: TestWork) -> None:
         clock, called = Clock(), list[str]()
@@ -127,11 +174,22 @@ def test_a_stored_step_is_not_run_again(run_on: Runner) -> None:
         run = Run("01" + "B" * 24, two, {}, COMMISSION)
         done = runs.StepRecord(id="a", service="doc_store", operation="search", status="succeeded", result={"found": "kept"})
         await work.store.write(lambda connection: runs.begin(connection, run, clock.now_s, "dead", 0.0))
-        await work.store.write(lambda connection: runs.note_step(connection, run.run_id, done))
+        await work.store.write(lambda connection: runs.note_steps(connection, run.run_id, [done]))
         living = engine(work, clock, "me", called)
         assert await living.take_up() == 1
         await living.wait(run.run_id, 60)
         assert called == ["me kept"]
+
+    run_on(test)
+
+
+def test_a_failure_of_the_database_does_not_repeat_what_was_to_be_stored(run_on: Runner) -> None:
+    async def test(work: TestWork) -> None:
+        step = runs.StepRecord(id="a", service="doc_store", operation="search", status="succeeded", result="plumtrace")
+        await work.store.write(lambda connection: runs.note_steps(connection, "r", [step]))
+        with pytest.raises(IntegrityError) as failure:
+            await work.store.write(lambda connection: runs.note_steps(connection, "r", [step]))
+        assert "plumtrace" not in str(failure.value)
 
     run_on(test)
 

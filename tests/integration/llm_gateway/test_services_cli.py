@@ -64,7 +64,7 @@ def test_the_tour_of_the_demo(gateway: RunningGateway) -> None:
         return gateway.call(method, url.removeprefix(gateway.url), body, {name.lower(): value for name, value in headers.items()})
 
     greeting = demo._GREETING.format(url=gateway.url, control="", token="")
-    tour = greeting[greeting.index("# a tour") : greeting.index("# what the simulated")].replace("\\\n", "").splitlines()
+    tour = greeting[greeting.index("# a tour") :].replace("\\\n", "").splitlines()
     upload, enhanced, workflow, status = (answer(line.strip()) for line in tour if line.strip().startswith("curl"))
     assert upload.status == 201, upload.body
     found = {entry["operation"]: entry for entry in enhanced.json["integrations"]["contributions"]}

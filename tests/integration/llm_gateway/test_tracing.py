@@ -175,4 +175,4 @@ def test_a_collector_that_is_away_costs_callers_nothing_and_does_not_keep_the_ga
     with running_gateway(tmp_path, simulator) as gateway:
         assert [gateway.post("/query", prompt=f"x{number}").status for number in range(5)] == [200] * 5
         began_s = time.monotonic()
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < 30

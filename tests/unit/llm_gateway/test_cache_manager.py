@@ -1,6 +1,9 @@
 """The cache as a stage: what is answered from it, what goes into it, and who waits for whom."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
@@ -8,8 +11,9 @@ import msgspec
 import pytest
 from tests.unit.llm_gateway.routing.fakes import FakeClock, until
 
-from llm_gateway.cache_manager import Cache, CacheManager
+from llm_gateway.cache_manager import CacheManager
 from llm_gateway.caches.memory import MemoryStore
+from llm_gateway.caching.cache import Cache
 from llm_gateway.caching.figures import Tally
 from llm_gateway.caching.store import Claimed, StoreUnavailable
 from llm_gateway.core.clock import SystemClock
@@ -618,6 +622,23 @@ async def fill(house: House, *callers: str) -> None:
     for caller in callers:
         await house.ask(caller=caller)
         await house.ask(ask("Another"), caller=caller)
+
+
+def test_all_processes_have_the_same_names_for_the_same() -> None:
+    """Nothing in a name may hang on the order of a set, which each process has its own of."""
+    program = """
+from llm_gateway.cache_manager import configuration_digest
+from llm_gateway.core.settings import Settings
+from llm_gateway.detectors.inspector import Inspector
+from llm_gateway.security_filter import SecurityFilter
+settings = Settings()
+security = settings.security
+inspector = Inspector(security.sensitive_keywords, {"b": "x", "a": "y"}, security.sensitivity_threshold)
+print(configuration_digest(settings).hex(), SecurityFilter(security, (), inspector).policy_version)
+"""
+    seeds = [{**os.environ, "PYTHONHASHSEED": seed} for seed in "123"]
+    said = {subprocess.run([sys.executable, "-c", program], env=each, capture_output=True, check=True).stdout for each in seeds}
+    assert len(said) == 1
 
 
 async def test_clearing_by_pattern_by_caller_and_all(house: House) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from math import ceil
 from typing import Any
@@ -84,6 +85,12 @@ class House:
             assert [chunk.text async for chunk in reply] == ["x"]
         return exchange
 
+    async def tried(self, who: str) -> "Exchange | LLMGatewayError":
+        try:
+            return await self.run(caller=Caller(who))
+        except LLMGatewayError as refused:
+            return refused
+
     async def refusal(self, request: Request | None = None, caller: Caller | None = None) -> LLMGatewayError:
         with pytest.raises(LLMGatewayError) as caught:
             await self.run(request, caller)
@@ -119,6 +126,17 @@ class TestRequests:
             times.append(house.clock.us)
         for limit, length in ((3, SECOND), (7, 60 * SECOND), (20, 3600 * SECOND)):
             assert all(sum(end - length < at <= end for at in times) <= limit for end in times)
+
+    async def test_what_all_have_together_is_parted_by_the_weight_of_tiers(self) -> None:
+        tiers = {"default": {"burst_limit": 99}, "gold": {"burst_limit": 99, "weight": 3}}
+        house = House(rate_limiting=tiers, limits={"overall": {"burst_limit": 8}, "callers": {"ann": "gold"}})
+        for _ in range(8):
+            await house.run(caller=Caller("bob"))
+        for _ in range(10):
+            assert "the gateway's limit" in str(await house.refusal(caller=Caller("ann")))
+        house.clock.us += SECOND
+        served = [who for who in ("bob", "ann") * 8 if not isinstance(await house.tried(who), LLMGatewayError)]
+        assert Counter(served) == {"ann": 6, "bob": 2}
 
     async def test_callers_do_not_touch_each_other(self) -> None:
         house = House(**tier(burst_limit=1))

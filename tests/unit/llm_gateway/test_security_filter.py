@@ -125,6 +125,30 @@ async def test_policies_block_allow_and_set_levels_by_kind_or_family() -> None:
     assert await eligible(a_filter(policies=specific), asking(SECRET)) == {"high", "other"}
 
 
+async def test_a_kind_that_is_only_mentioned_blocks_nothing() -> None:
+    asked = f"What does CONFIDENTIAL mean?\n{SECRET}"
+    call = asking(asked)
+    assert await eligible(a_filter(policies={"marker": "block", "keyword": "block"}), call) == {"high", "other"}
+    assert call.sensitivity is not None
+    assert "marker.mention" in call.sensitivity.kinds
+    with pytest.raises(SensitiveContentBlocked, match=r"kind: secret\.api_key$"):
+        await a_filter(policies={"marker": "block", "secret": "block"}).clear(asking(asked))
+
+
+async def test_parts_that_nobody_can_read_have_policies_of_their_own() -> None:
+    def pointing() -> Exchange:
+        call = asking()
+        call.request = ChatRequest(messages=(Message("user", (Text("what is this?"), Image(url="https://pictures.example/1.png"))),))
+        return call
+
+    assert await eligible(a_filter(policies={"unreadable.remote": "allow"}), pointing()) == {"low", "medium", "high", "other"}
+    assert await eligible(a_filter(policies={"unreadable.image": "allow"}), pointing()) == {"high", "other"}
+    medium = {"unreadable": {"action": "route", "minimum_level": "medium"}}
+    assert await eligible(a_filter(policies=medium), pointing()) == {"medium", "high", "other"}
+    with pytest.raises(SensitiveContentBlocked, match=r"unreadable\.remote"):
+        await a_filter(policies={"unreadable": "block"}).clear(pointing())
+
+
 async def test_redacted_values_do_not_leave_and_come_back() -> None:
     security = a_filter(policies={"secret": "redact"})
     call = asking(SECRET)

@@ -6,6 +6,7 @@ go on with what the other began. That a process died shows by the leases there: 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from importlib import import_module
 from importlib.util import find_spec
@@ -31,6 +32,8 @@ OVER: Final = frozenset({"SUCCESS", "ERROR"})
 """DBOS's words for a run that it will not carry out again."""
 ARRIVAL_S: Final = 30.0
 """How long a run that was sent off may take to arrive."""
+NOTE_EVERY_S: Final = 0.1
+"""How late the record of a running run may be."""
 
 
 class Session(Protocol):
@@ -52,8 +55,36 @@ class Process(Protocol):
     def forget(self, run_ids: list[str]) -> Awaitable[None]: ...
 
 
+class _Notes:
+    """How the steps of a run ended, written down some at a time: DBOS has it already, so nothing but the run's end waits for it."""
+
+    def __init__(self, store: SqlStore, run_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._pending: list[StepRecord] = []
+        self._over = asyncio.Event()
+        self._task = asyncio.create_task(self._write())
+
+    def add(self, records: list[StepRecord]) -> None:
+        self._pending += records
+
+    async def _write(self) -> None:
+        over = False
+        while not over:
+            with contextlib.suppress(TimeoutError):
+                over = await asyncio.wait_for(self._over.wait(), NOTE_EVERY_S)
+            records, self._pending = self._pending, []
+            if records:
+                await self._store.write(lambda connection, records=records: runs.note_steps(connection, self._run_id, records))  # type: ignore[misc]
+
+    async def close(self) -> None:
+        """Write the rest, at once."""
+        self._over.set()
+        await self._task
+
+
 class DbosEngine(WorkflowEngine):
-    """The workflow engine on DBOS, which is loaded with the first run. Where it cannot be used, the gateway's own way is gone."""
+    """The workflow engine on DBOS, which is loaded with the first run. Where it cannot be used, runs are carried out without it."""
 
     def __init__(
         self,
@@ -75,11 +106,10 @@ class DbosEngine(WorkflowEngine):
         """Runs that were sent off here and have not arrived yet."""
         self._sessions: dict[str, Session | None] = {}
         """Of the runs that run here; None: DBOS has no part in it."""
-        self._notes: dict[str, list[asyncio.Task[None]]] = {}
+        self._notes: dict[str, _Notes] = {}
         self._attending: set[asyncio.Task[Any]] = set()
 
-    async def stop(self) -> None:
-        await super().stop()
+    async def _close(self) -> None:
         if self._attending:
             await asyncio.wait(self._attending)
         async with self._opening:
@@ -131,6 +161,8 @@ class DbosEngine(WorkflowEngine):
             expected.set_result(session)
         elif self._stopping:
             raise asyncio.CancelledError
+        elif self._sessions.get(session.run_id, session) is None:
+            return "carried out without DBOS"
         elif not await self._adopted(session):
             return "it had ended"
         running = self._running.get(session.run_id)
@@ -179,19 +211,22 @@ class DbosEngine(WorkflowEngine):
             del self._expected[run.run_id]
 
     async def _steps(self, run: Run) -> str:
-        notes = self._notes[run.run_id] = []
+        if self._sessions[run.run_id] is None:
+            return await super()._steps(run)
+        notes = self._notes[run.run_id] = _Notes(self._store, run.run_id)
         try:
             return await super()._steps(run)
         finally:
             del self._notes[run.run_id]
-            await asyncio.gather(*notes)
+            await notes.close()
 
     async def _note(self, run_id: str, records: list[StepRecord]) -> None:
-        """Write down how steps ended. DBOS has it already, so nothing waits for it but the run's end."""
-        if self._sessions.get(run_id) is None:
+        notes = self._notes.get(run_id)
+        if notes is None:
             await super()._note(run_id, records)
         else:
-            self._notes[run_id].append(asyncio.create_task(super()._note(run_id, records)))
+            notes.add(records)
+            self._tell(run_id, records)
 
     async def _step(self, run: Run, step: Step, results: dict[str, Json], deadline_s: float) -> StepRecord:
         session = self._sessions.get(run.run_id)

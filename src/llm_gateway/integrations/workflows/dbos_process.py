@@ -183,7 +183,11 @@ def configuration(url: str, executor: str, *, migrate: bool) -> DBOSConfig:
         "run_migrations": migrate,
         "sys_db_pool_size": CONNECTIONS,
         # Errors of the database are logged without what was to be written.
-        "db_engine_kwargs": {"hide_parameters": True, "connect_args": {"application_name": "llm-gateway-workflows"}},
+        "db_engine_kwargs": {
+            "hide_parameters": True,
+            "pool_pre_ping": False,  # a connection that has died is found by using it, and DBOS tries again
+            "connect_args": {"application_name": "llm-gateway-workflows"},
+        },
         "serializer": DBOSPortableJSONSerializer(),
         "use_listen_notify": False,  # runs neither wait for each other nor for messages
         "log_level": "ERROR",

@@ -197,8 +197,12 @@ class WorkflowEngine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._close()
         if tasks:
             await self._store.write(lambda connection: runs.release(connection, self._holder))
+
+    async def _close(self) -> None:
+        """Nothing runs any more, and nobody else may take it up yet."""
 
     def _launch(self, run: Run) -> None:
         task = asyncio.create_task(self._run(run), name=f"workflow {run.run_id}")
@@ -275,9 +279,13 @@ class WorkflowEngine:
             under_way[asyncio.create_task(self._step(run, step, dict(results), deadline_s))] = step
 
     async def _note(self, run_id: str, records: list[StepRecord]) -> None:
-        for record in records:
-            await self._store.write(lambda connection, record=record: runs.note_step(connection, run_id, record))  # type: ignore[misc]
-            for queue in self._listeners.get(run_id, ()):
+        """Write down how steps ended, and tell who listens."""
+        await self._store.write(lambda connection: runs.note_steps(connection, run_id, records))
+        self._tell(run_id, records)
+
+    def _tell(self, run_id: str, records: list[StepRecord]) -> None:
+        for queue in self._listeners.get(run_id, ()):
+            for record in records:
                 queue.put_nowait(record)
 
     async def _step(self, run: Run, step: Step, results: dict[str, Json], deadline_s: float) -> StepRecord:

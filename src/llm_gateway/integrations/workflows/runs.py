@@ -1,6 +1,6 @@
 """What is kept of workflows and their runs: the registered ones, each run, and each step that has ended."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -159,21 +159,23 @@ def begin(connection: Connection, run: Run, now_s: float, holder: str, lease_unt
     )
 
 
-def note_step(connection: Connection, run_id: str, record: StepRecord) -> None:
-    """Write down how a step ended."""
-    connection.execute(
-        insert(steps).values(
-            run_id=run_id,
-            step_id=record.id,
-            status=record.status,
-            mode=record.mode,
-            method=record.method,
-            result=_encode(record.result).decode(),
-            error=record.error,
-            started_s=record.started or 0.0,
-            took_s=record.took,
-        )
-    )
+def note_steps(connection: Connection, run_id: str, records: Sequence[StepRecord]) -> None:
+    """Write down how steps ended."""
+    rows = [
+        {
+            "run_id": run_id,
+            "step_id": record.id,
+            "status": record.status,
+            "mode": record.mode,
+            "method": record.method,
+            "result": _encode(record.result).decode(),
+            "error": record.error,
+            "started_s": record.started or 0.0,
+            "took_s": record.took,
+        }
+        for record in records
+    ]
+    connection.execute(insert(steps), rows)
 
 
 def finish(connection: Connection, run_id: str, status: RunStatus, error: str, now_s: float, holder: str | None = None) -> bool:

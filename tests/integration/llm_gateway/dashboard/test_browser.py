@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser
 from tests.browsing import ARTEFACTS, PAGES, PHONE, Tab, browser, chromium, populated
 from tests.support import RunningGateway, running_gateway
 
-from llm_gateway.simulator import SimulatorProcess
+from llm_gateway.simulator import FaultRule, SimulatorProcess
 
 pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH and none named in CHROMIUM"),
@@ -92,12 +93,43 @@ def empty(tmp_path_factory: pytest.TempPathFactory, simulator_of_session: Simula
 
 def test_every_page_with_data_is_drawn_read_and_fits(running: Browser, busy: tuple[RunningGateway, str]) -> None:
     gateway, token = busy
+    sensitive = gateway.get("/requests?sensitive=true&limit=1", {"authorization": f"Bearer {token}"}).json["requests"][0]
+    pages = PAGES | {
+        "request": f"/dashboard/requests/{sensitive['correlation_id']}",
+        "conversation": "/dashboard/conversations/corpus-3",
+        "failed": "/dashboard/requests?only=failed",
+    }
     for name, size, dark in (("", (1280, 800), False), ("-dark", (1280, 800), True), ("-phone", PHONE, False)):
         tab = Tab(running, gateway.url, size, dark=dark)
         tab.sign_in(token)
-        for page, path in PAGES.items():
+        for page, path in pages.items():
             _look(tab, path, ARTEFACTS / f"{page}{name}.png")
         tab.close()
+
+
+SEEN_ON_A_PHONE: Final = (
+    ("/dashboard/costs", "section:not(#budgets) th[scope=row] ~ td.n:nth-of-type(-n+2)"),
+    ("/dashboard/costs", "#budgets td.bars"),
+    ("/dashboard/requests", "td.outcome"),
+    ("/dashboard/security", "td.bars"),
+    ("/dashboard/services", "td .state"),
+)
+"""What each table is for: it is seen without scrolling the table."""
+
+
+def test_on_a_phone_what_matters_is_seen_without_scrolling(running: Browser, busy: tuple[RunningGateway, str]) -> None:
+    gateway, token = busy
+    tab = Tab(running, gateway.url, PHONE)
+    tab.sign_in(token)
+    for path, cells in SEEN_ON_A_PHONE:
+        page = tab.open(path)
+        page.locator(cells).first.wait_for()
+        edges = page.eval_on_selector_all(cells, "cells => cells.map(each => each.getBoundingClientRect().right)")
+        assert edges
+        assert max(edges) <= PHONE[0], (path, cells, max(edges))
+    page = tab.open("/dashboard/nowhere")
+    assert page.evaluate("document.querySelector('.side').getBoundingClientRect().height") < 80, "a short page leaves the bar as it is"
+    tab.close()
 
 
 def test_every_page_without_data_says_what_to_do(running: Browser, empty: tuple[RunningGateway, str]) -> None:
@@ -152,8 +184,7 @@ def test_what_callers_choose_stays_text(running: Browser, busy: tuple[RunningGat
         "/dashboard/nowhere%3Cscript%3E",
     ):
         tab.open(path)
-        assert tab.page.evaluate("window.pwned") is None, path
-        assert tab.page.evaluate("document.querySelectorAll('iframe, img, math, [onerror], [onload], [onfocus]').length") == 0, path
+        _is_text_alone(tab)
     tab.complaints = [each for each in tab.complaints if "404" not in each]
     for number, words in enumerate(CORPUS):
         tab.open(f"/dashboard/conversations/corpus-{number}")
@@ -179,6 +210,40 @@ def test_what_callers_choose_stays_text(running: Browser, busy: tuple[RunningGat
     revoked = gateway.get("/admin/keys", {"authorization": f"Bearer {token}"}).json["keys"][0]["id"]
     gateway.call("DELETE", f"/admin/keys/{revoked}", None, {"authorization": f"Bearer {token}"})
     tab.close()
+
+
+def test_what_errors_say_stays_text(running: Browser, tmp_path: Path, simulator: SimulatorProcess) -> None:
+    """A caller's own mistake, and an upstream's message, with markup in it."""
+    settings = {"routing.explicit_fallback": False, "routing.retry_budget": 0, "routing.breaker_failures": 1000}
+    with running_gateway(tmp_path, simulator, settings) as gateway:
+        tab = Tab(running, gateway.url)
+        for words in CORPUS:
+            simulator.clear_faults()
+            simulator.add_faults(FaultRule(kind="openai", method="POST", status=400, message=words))
+            page = tab.open("/dashboard/playground")
+            page.fill("#prompt", words)
+            page.select_option("#provider", "openai")
+            for model in ("", words):
+                page.fill("#model", model)
+                page.click("#send")
+                page.wait_for_function("() => document.querySelector('#progress').textContent.startsWith('Failed. ')")
+                _is_text_alone(tab)
+                page.evaluate("document.querySelector('#progress').textContent = ''")
+            tab.open(f"/dashboard/requests?error_type={quote(words)}&model={quote(words)}")
+            _is_text_alone(tab)
+        for path in ("/dashboard", "/dashboard/providers", "/dashboard/requests?only=failed"):
+            tab.open(path)
+            _is_text_alone(tab)
+        for record in gateway.get("/requests").json["requests"]:
+            tab.open(f"/dashboard/requests/{record['correlation_id']}")
+            _is_text_alone(tab)
+        assert [each for each in tab.complaints if "status of 4" not in each and "status of 5" not in each] == []
+        tab.close()
+
+
+def _is_text_alone(tab: Tab) -> None:
+    assert tab.page.evaluate("window.pwned") is None, tab.page.url
+    assert tab.page.evaluate("document.querySelectorAll('iframe, img, math, [onerror], [onload], [onfocus]').length") == 0, tab.page.url
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(running: Browser, busy: tuple[RunningGateway, str]) -> None:

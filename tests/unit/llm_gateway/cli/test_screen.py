@@ -71,6 +71,7 @@ def test_foreign_text_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
     made.add("[red]ada[/] :smile: \x1b[31m\x1b]0;title\x07\x9b31m\u202eevil")
     told = shown(made, monkeypatch, 80)
     assert "[red]ada[/] :smile: [31m]0;title31mevil" in told
+    assert shown("[red]ada[/] :smile: \x1b[31m", monkeypatch, 80) == "[red]ada[/] :smile: [31m\n"
     assert plain("a\tb\nc\x1b") == "a\tb\nc"
     assert CommandFailed("no\x1b[2J").message == "no[2J"
 

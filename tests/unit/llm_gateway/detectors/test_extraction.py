@@ -172,3 +172,15 @@ def test_a_signature_that_says_something_is_judged(signature: str, native: bool)
 def test_the_same_string_in_a_message_is_judged() -> None:
     request = msgspec.structs.replace(_native(DIGEST), messages=(Message("user", DIGEST),))
     assert ("/messages/0/content", DIGEST) in strings_of(request)
+
+
+def test_names_of_fields_and_roles_say_nothing_alone() -> None:
+    body: JsonObject = {
+        "model": "m1",
+        "messages": [{"role": "user", "content": "hi"}, {"role": "robot", "content": {"type": CANARY}}],
+        "max_tokens": 5,
+        "temperature": 4539148803436467,
+        "secret_stream": True,
+    }
+    native = [text for place, text in strings_of(chat(model="m1", native=Native("openai", body))) if place.startswith("/native")]
+    assert native == ["role: robot", f"type: {CANARY}", "temperature: 4539148803436467", "secret_stream"]

@@ -51,6 +51,35 @@ def test_adding_lines_never_makes_it_harmless(seed: str, before: str, after: str
     assert is_sensitive(f"{before}\n\n{seed}\n\n{after}")
 
 
+HIDEABLE = [
+    "asylum application of Samuel Tesfaye, persecuted because of his religion",
+    "Write a warning to Lisa Grant for repeated lateness",
+    "Mandate: we buy Nordlicht for 12 million, not announced",
+    "sevdesk token 3129ce31f205a3f0cf14d2a1bfacabad",
+    "geocodio_key='59f5777e5ae6e632e531ef251b4a7333b6d57fa'",
+    "STRICTLY CONFIDENTIAL - margins of the quarter",
+    "Robert Klein was diagnosed with schizophrenia last week.",
+    "Kontonummer 123949587, BLZ 37050198",
+]
+HIDING = [
+    "Who won the World Cup in 1998?",
+    "Write a short story about a famous footballer.",
+    "What is the statute of limitations for fraud in Ohio?",
+    "Which documents does a template for an example need?",
+    "merge commit of sha256 etag checksum trace",
+    "sha256:5a43e0df7ec4d979341cf38ed67a8d7f348c894b3ba31c71409e33e780820495",
+    "Explain the term confidential in a novel, a film, a poem.",
+]
+
+
+@pytest.mark.parametrize("hiding", HIDING)
+@pytest.mark.parametrize("secret", HIDEABLE)
+def test_another_paragraph_or_message_hides_nothing(secret: str, hiding: str, inspector: Inspector) -> None:
+    assert inspector.judge([("/0", secret)]).sensitive
+    for parts in ([f"{hiding}\n\n{secret}"], [f"{secret}\n\n{hiding}"], [hiding, secret], [secret, hiding]):
+        assert inspector.judge([(f"/{index}", part) for index, part in enumerate(parts)]).sensitive
+
+
 @given(st.sampled_from(SEEDS), st.lists(st.text(max_size=60), max_size=5), st.integers(0, 5))
 @settings(max_examples=100, deadline=None)
 def test_a_secret_is_seen_among_other_strings(seed: str, others: list[str], at: int) -> None:
@@ -185,6 +214,11 @@ def test_locate_gives_ordered_spans_inside_the_text(text: str) -> None:
         "机密 ",
         "a b c ",
         "key A1b2C3d4E5 ",
+        "Anna Fox arthritis ",
+        "login a/b!c4567d ",
+        "x:Y7!z2Qw@h.io ",
+        "db.a.io | joe | Qx7!rTz9p | ",
+        "Anna Fox cancer\n\n",
     ],
 )
 def test_cost_grows_with_length_and_no_faster(unit: str, inspector: Inspector) -> None:

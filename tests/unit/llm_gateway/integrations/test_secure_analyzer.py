@@ -9,7 +9,7 @@ from tests.unit.llm_gateway.integrations.ruling import CARD, SECRET, Ruling
 from llm_gateway.analysis.policies import fault_of
 from llm_gateway.core.errors import InvalidRequest
 from llm_gateway.core.settings import SecuritySettings
-from llm_gateway.integrations.secure_analyzer import AnalyzeRequest, SecureProvidersRequest, _remote_detected, _remote_suggested
+from llm_gateway.integrations.secure_analyzer import AnalyzeRequest, SecureProvidersRequest, _remote_detected, remote_suggested
 
 PASSWORD = "Tr0ub4dor" + "&Qy2k2"
 HEALTH = "Robert Klein was diagnosed with schizophrenia last week."
@@ -135,5 +135,5 @@ def test_a_remote_detector_is_heard_without_its_matches() -> None:
     assert PASSWORD.encode() not in msgspec.json.encode(found)
     with pytest.raises(ValueError, match="sensitive"):
         _remote_detected({"ok": 1}, asked)
-    given = _remote_suggested({"sensitive": True, "allowed_models": ["ollama"], "suggestion": "x"}, SecureProvidersRequest())
+    given = remote_suggested({"sensitive": True, "allowed_models": ["ollama"], "suggestion": "x"}, SecureProvidersRequest())
     assert given.allowed_models == ("ollama",)

@@ -31,6 +31,15 @@ def test_scopes_without_a_limit_are_not_counted() -> None:
     assert found.overall.is_open
 
 
+def test_what_all_callers_share_has_no_weight_and_a_tier_has_its_own() -> None:
+    found = book(rate_limiting={"gold": {"weight": 5}}, limits={"overall": {"requests_per_minute": 9}})
+    assert (found.overall, found.overall.share(3)) == (
+        Rules((UNLIMITED, 9, UNLIMITED), weight=0),
+        Rules((UNLIMITED, 3, UNLIMITED), weight=0),
+    )
+    assert (found.tiers["gold"].weight, found.tiers["default"].weight) == (5, 1)
+
+
 def test_a_tier_comes_from_the_key_then_from_the_configuration() -> None:
     tiers = {"default": {}, "premium_user": {"requests_per_minute": 120}, "gold": {}}
     found = book(rate_limiting=tiers, limits={"callers": {"alice": "premium_user", "bob": "gone"}})

@@ -1,9 +1,15 @@
 """What is kept of a request: everything that was decided, and nothing of what was said."""
 
+from collections.abc import Iterator
+
 import msgspec
 from tests.unit.llm_gateway.metrics.finished_calls import call
 
-from llm_gateway.core.routing import Decision
+from llm_gateway.core.exchange import Caller, Exchange
+from llm_gateway.core.findings import Finding, Sensitivity
+from llm_gateway.core.routing import Decision, Destination
+from llm_gateway.core.seal import seal
+from llm_gateway.core.types import ChatRequest, FinishReason, Message, SecurityLevel
 from llm_gateway.metrics.records import MIN_PREFIX_TOKENS, Recorder, Row, times_of
 from llm_gateway.metrics.view import record_of
 
@@ -61,6 +67,48 @@ def test_a_decision_that_many_requests_share_is_encoded_once_and_never_taken_for
     assert reasons[0] == "number 0"
     assert reasons[198] == "number 198"
     assert set(reasons[1::2]) == {"balanced prefers openai/gpt-4o"}
+
+
+def variations() -> Iterator[Exchange]:
+    """Calls that share their decision and differ in one thing each."""
+    shared = call().decision
+
+    def one(caller: Caller | None = None, **differs: object) -> Exchange:
+        made = call()
+        made.decision = shared
+        made.caller = caller or made.caller
+        for name, value in differs.items():
+            setattr(made, name, value)
+        return made
+
+    places = frozenset({Destination("ollama", "http://localhost:11434", SecurityLevel.HIGH)})
+    yield one()
+    yield one(caller=Caller("ada", allowed_providers=frozenset({"ollama"})))
+    yield one(caller=Caller("ada", allowed_models=frozenset({"gpt-4o"})))
+    yield one(request=ChatRequest((Message("user", "x"),), provider="openai"))
+    yield one(request=ChatRequest((Message("user", "x"),), model="gpt-4o"))
+    yield one(minimum_level=SecurityLevel.HIGH)
+    yield one(strategy="cost")
+    yield one(tainted=True)
+    yield one(finish_reason=FinishReason.LENGTH)
+    yield one(sensitivity=Sensitivity(1.0, sensitive=True, failed="timeout"))
+    yield one(sensitivity=Sensitivity(0.9, True, (Finding("pii.email", "", 0.9),)))
+    yield one(sensitivity=None)
+    yield one(decision=None)
+    yield one(clearance=seal(call().request, places, "policy-1"))
+    yield one(clearance=seal(call().request, places, "policy-2"))
+    yield one(clearance=seal(call().request, frozenset(), "policy-1"))
+
+
+def test_what_many_calls_share_is_encoded_once_and_what_differs_is_never_lost() -> None:
+    recorder = Recorder(digest)
+    for _ in range(2):
+        for number, made in enumerate(variations()):
+            times = times_of(made, 1.0)
+            kept, alone = (each.row(made, times, ("p", number), 0) for each in (recorder, Recorder(digest)))
+            assert kept == alone
+    details = {row(made).detail for made in variations()}
+    assert len(details) == len(list(variations())) - 1, "without a verdict there is nothing else to tell"
 
 
 def test_names_that_no_database_takes_are_mended() -> None:

@@ -197,6 +197,13 @@ def test_the_start_has_no_usage_it_is_a_placeholder():
     assert good(TEXT)[0].usage is None
 
 
+def test_later_counts_replace_earlier_ones_and_cached_tokens_may_come_with_the_last_alone():
+    first = {"output_tokens": 5}
+    last = {"input_tokens": 25, "output_tokens": 15, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50}
+    assert usage_of(good(START + end(usage=first)[: -len(STOP)] + end(usage=last))) == Usage(175, 15, 100, 50)
+    assert usage_of(good(START + end(usage=last)[: -len(STOP)] + end(usage=first))) == Usage(175, 5, 100, 50)
+
+
 def test_tool_index_is_dense_and_parallel_deltas_find_their_call():
     chunks = good(TOOLS)
     assert calls_of(chunks) == {0: ("toolu_a", "look", '{"q":"a"}'), 1: ("toolu_b", "find", '{"p":1}')}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llm_gateway.core.errors import ProviderBadResponse, ProviderError
 from llm_gateway.core.types import Chunk, FinishReason, Thinking, ToolCallDelta, Usage
-from llm_gateway.protocols.openai_egress import DONE, REFUSED, ChatEvents, Head, embeddings, whole
+from llm_gateway.protocols.openai_egress import DONE, REFUSED, ChatEvents, Head, as_it_came, embeddings, whole
 from llm_gateway.protocols.openai_reply import ChatAnswer, ChatStream
 
 HEAD = Head("chatcmpl-1", 1_700_000_000, "gpt-4o")
@@ -128,15 +128,17 @@ def test_the_usage_that_the_gateway_asked_for_by_itself_is_not_shown() -> None:
 def test_bytes_of_another_wire_are_not_sent() -> None:
     chunk = Chunk(text="a", raw=b"{}", raw_protocol="anthropic")
     assert b'"content":"a"' in stream([chunk])
+    assert as_it_came([chunk]) is None
     assert b'"content":"a"' in whole(HEAD, [chunk], None)
 
 
 def test_a_body_goes_out_as_it_came_only_if_no_part_of_it_was_changed() -> None:
     body = b'{"new": 1}'
     first, second = Chunk(text="a", raw=body, raw_protocol="openai"), Chunk(text="b", choice=1, raw=b"", raw_protocol="openai")
-    assert whole(HEAD, [first, second], None) == body
-    assert b'"content":"a"' in whole(HEAD, [first, msgspec.structs.replace(second, raw=None)], None)
-    assert b'"content":"a"' in whole(HEAD, [msgspec.structs.replace(first, raw=None), second], None)
+    assert as_it_came([first, second]) == as_it_came([first]) == body
+    for changed in ([first, msgspec.structs.replace(second, raw=None)], [msgspec.structs.replace(first, raw=None), second], []):
+        assert as_it_came(changed) is None
+    assert b'"content":"a"' in whole(HEAD, [first, second], None)
 
 
 @pytest.mark.parametrize(("text", "refusal"), [("I cannot.", "I cannot."), ("", REFUSED)])

@@ -162,6 +162,13 @@ def test_botocore_would_send_the_same_path(model: str) -> None:
     assert sent(model=model, endpoint=US, api_key=API_KEY).url == US + request["url_path"]
 
 
+@pytest.mark.parametrize("prefix", ["us.", "eu.", "apac.", "us-gov.", "global."])
+def test_where_a_model_runs_stays_as_it_was_asked_for(prefix: str) -> None:
+    """The region of an inference profile is a matter of where content may be: it is neither put before a model's name nor taken off."""
+    assert "/model/" + prefix + "anthropic." in sent(model=prefix + MODEL, endpoint=US, api_key=API_KEY).url
+    assert "/model/anthropic." in sent(model=MODEL, endpoint=US, api_key=API_KEY).url
+
+
 @pytest.mark.parametrize("model", ["", ".", ".."])
 def test_a_model_is_never_a_step_in_a_path(model: str) -> None:
     with pytest.raises(InvalidRequest) as caught:

@@ -5,7 +5,7 @@ from pydantic import SecretStr
 from llm_gateway.core.errors import InvalidRequest, ProviderInvalidRequest, ProviderRejected
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.settings import ProviderSettings
-from llm_gateway.core.types import ChatRequest, Document, EmbeddingRequest, FinishReason, JsonObject, Message, SecurityLevel, Usage
+from llm_gateway.core.types import ChatRequest, Document, EmbeddingRequest, FinishReason, JsonObject, Message, Native, SecurityLevel, Usage
 from llm_gateway.core.wire import Provider
 from llm_gateway.providers.grok import DEFAULT_ENDPOINT, GrokProvider, missing
 
@@ -179,3 +179,14 @@ def test_a_stream_ends_with_usage_and_cost() -> None:
     assert [chunk.text for chunk in chunks] == ["a", ""]
     assert chunks[1].usage == Usage(1, 2)
     assert chunks[1].cost_usd == pytest.approx(1.0)
+
+
+def test_what_a_search_cost_is_within_what_the_vendor_says() -> None:
+    asked: JsonObject = {"model": "grok-4", "messages": [{"role": "user", "content": "Hello"}], "search_parameters": {"mode": "on"}}
+    request = ChatRequest((Message("user", "Hello"),), native=Native("openai", asked))
+    assert body("grok-4", request) == asked
+    decoder = GROK.decoder(request, "grok-4")
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "num_sources_used": 8, "cost_in_usd_ticks": 2_000_000_000}
+    decoder.feed(msgspec.json.encode({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}], "usage": usage}))
+    [chunk] = decoder.finish()
+    assert chunk.cost_usd == pytest.approx(0.2)

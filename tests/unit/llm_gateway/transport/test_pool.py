@@ -224,6 +224,16 @@ async def test_the_systems_resolver() -> None:
 # Opening
 
 
+async def test_small_pieces_are_sent_at_once() -> None:
+    async with upstream(says(OK)) as server:
+        made = pool(server.origin, Names(["127.0.0.1"]), local=True)
+        connection = await made.connect("acme", 30)
+        assert connection._transport is not None
+        assert connection._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        connection.abort()
+        await made.close()
+
+
 async def test_a_closed_port_fails_at_once(transport: Transport) -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))  # bound, not listening: nobody else takes it
