@@ -12,7 +12,7 @@ run: .venv/.runs  ## the gateway on what is really there
 	@$(RUN)/llm-gateway serve
 
 test: setup  ## every test, in parallel
-	$(RUN)/python -m pytest -q -n auto --dist loadgroup tests
+	$(RUN)/python -m pytest -q -n auto --dist loadfile tests
 
 check: setup  ## formatting, lint, types, import contracts
 	$(RUN)/ruff check .

@@ -19,14 +19,6 @@ settings.register_profile("nightly", deadline=None, max_examples=5000, suppress_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what their file sets up run in one process, in their order: it is set up once, and one finds what another left."""
-    for item in items:
-        definitions = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
-        if item.get_closest_marker("xdist_group") is None and any(each[-1].scope == "module" for each in definitions if each):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def simulator_of_session() -> Iterator[SimulatorProcess]:
     with simulator_process() as simulator:

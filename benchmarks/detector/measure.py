@@ -3,12 +3,14 @@
 python -m benchmarks.detector.measure                        every row file, and the shipped rows
 python -m benchmarks.detector.measure --rows FILE.jsonl.gz   any rows {text, label, kind, tier}
 --only NAME measures one row file, --errors prints what was judged wrongly, --no-latency skips the timing.
+--hiding N    how many of N flagged texts pass unflagged with a harmless paragraph before or behind
 """
 
 import argparse
 import collections
 import gzip
 import json
+import random
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -67,6 +69,22 @@ def report(name: str, labelled: Iterable[Row], *, errors: bool) -> None:
         print("\n".join(wrong))
 
 
+def hiding(count: int) -> None:
+    """Print how many flagged texts of the row files a harmless paragraph before or behind them hides."""
+    inspector = default_inspector()
+    labelled = [row for name in rows.names() for row in rows.read(name)]
+    flagged = [row.text for row in labelled if row.sensitive and inspector.judge(row.strings).sensitive]
+    harmless = [row.text for row in labelled if not row.sensitive and len(row.text) < 1_500]
+    rng = random.Random("hiding")
+    hidden = []
+    for _ in range(count):
+        text, other = rng.choice(flagged), rng.choice(harmless)
+        pair = rng.choice((f"{other}\n\n{text}", f"{text}\n\n{other}"))
+        if not inspector.judge([("/text", pair)]).sensitive:
+            hidden.append(f"  {pair!r}")
+    print("\n".join([f"hidden by another paragraph: {len(hidden)}/{count}", *hidden]))
+
+
 def _best_us(work: Callable[[], object], runs: int, batches: int) -> float:
     """CPU time of one run: the best batch's mean, in microseconds. The best is what other load disturbed least."""
     best = float("inf")
@@ -106,7 +124,11 @@ def main() -> None:
     parser.add_argument("--only")
     parser.add_argument("--errors", action="store_true")
     parser.add_argument("--no-latency", action="store_true")
+    parser.add_argument("--hiding", type=int)
     options = parser.parse_args()
+    if options.hiding:
+        hiding(options.hiding)
+        return
     if options.rows:
         report(options.rows.name, read_rows(options.rows), errors=options.errors)
     else:

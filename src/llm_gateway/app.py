@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from os import urandom
 from pathlib import Path
@@ -68,6 +68,7 @@ from llm_gateway.metrics.records import Recorder
 from llm_gateway.metrics_collector import MetricsCollector
 from llm_gateway.overview import Overview
 from llm_gateway.pipeline import Stage
+from llm_gateway.routing.health import House
 from llm_gateway.stores.responses import ResponseStore
 from llm_gateway.stores.sql import SqlStore
 from llm_gateway.transport import Deadlines, Transport
@@ -236,8 +237,19 @@ class App:
         self._tasks.append(asyncio.create_task(book.keep(lambda: self.gateway.settings.metrics.retention_days)))
         self._tasks.append(asyncio.create_task(trail.keep_house(lambda: self.gateway.settings.metrics.retention_days)))
         self._tasks.append(asyncio.create_task(shared.workflows.keep_house()))
+        self._share_rests()
         if self._load is not None:
             self._watch_configuration(self._load)
+
+    def _share_rests(self) -> None:
+        """Where processes share a Redis, a provider that turned one of them away is left alone by all."""
+        url = self._loaded.settings.storage.redis_url.get_secret_value()
+        if url:
+            rests = import_module("llm_gateway.counters.rests").SharedRests(url, self.clock, self._houses)
+            self._tasks.append(asyncio.create_task(rests.run()))
+
+    def _houses(self) -> Mapping[str, House]:
+        return self.gateway.router.houses()
 
     def _webhook(self) -> Deliver | None:
         """The way of budget notices, as the configuration has it now."""

@@ -35,7 +35,7 @@ from llm_gateway.limits.upstream import rest_s
 from llm_gateway.protocols.passthrough import REPEATABLE, Bytes, refusal
 from llm_gateway.routing.calls import Call, most_telling
 from llm_gateway.routing.candidates import Decider, Limited, Moment, needs_of
-from llm_gateway.routing.health import KEY_REFUSED, Admission
+from llm_gateway.routing.health import KEY_REFUSED, Admission, House
 from llm_gateway.routing.recent import RecentDecisions, rounded
 from llm_gateway.routing.retries import backoff_s
 from llm_gateway.routing.seats import Roster, Seat, Upstream
@@ -409,6 +409,10 @@ class ProviderRouter:
         """Whether some provider can answer now."""
         now_s = self._clock.monotonic_s()
         return any(can_answer(seat, now_s) for seat in self._roster.seats)
+
+    def houses(self) -> dict[str, House]:
+        """What concerns all models of a provider, by the provider's name."""
+        return {seat.name: seat.house for seat in self._roster.seats}
 
     def models(self) -> list[Target]:
         """Every model that can be asked for by name, each provider's default one first."""

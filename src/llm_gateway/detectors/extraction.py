@@ -51,9 +51,10 @@ _SIGNATURE = re.compile(
 )
 """A signature of reasoning: bytes in padded base64. Keys of vendors have signs, or a length, that this has not."""
 _CALL_ID = re.compile(
-    r"(?:toolu_(?:bdrk_|vrtx_)?|srvtoolu_|call_|fc_|chatcmpl-tool-)[A-Za-z0-9]{8,64}|tooluse_[A-Za-z0-9_-]{22}|call_[0-9A-Za-z]{0,64}(?:_[0-9]{1,3}){1,2}"
+    r"(?:toolu_(?:bdrk_|vrtx_)?|srvtoolu_|call_|fc_|chatcmpl-tool-)[A-Za-z0-9]{8,64}|tooluse_[A-Za-z0-9_-]{22}"
+    rf"|call_[0-9A-Za-z]{{0,64}}(?:_[0-9]{{1,3}}){{1,2}}|(?:call_|run--?)?{_UUID}"
 )
-"""A tool call as vendors, and the gateway in their place, name it: drawn letters and digits, which say nothing."""
+"""A tool call as vendors, their clients, and the gateway in their place name it: drawn letters and digits, which say nothing."""
 _CLIENT = re.compile(
     r"x-anthropic-billing-header: cc_version=[0-9]{1,4}(?:\.[0-9a-f]{1,4}){1,4}; cc_entrypoint=[a-z-]{1,24};(?: cch=[0-9a-f]{1,8};)?"
 )

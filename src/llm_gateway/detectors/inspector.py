@@ -12,7 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from llm_gateway.core.errors import ConfigurationError
 from llm_gateway.core.findings import Finding, Sensitivity, noisy_or
-from llm_gateway.detectors import lexicon, markers, matters, pii_contact, pii_numbers, secrets_generic, shapes
+from llm_gateway.detectors import (
+    lexicon,
+    markers,
+    matters,
+    pii_contact,
+    pii_numbers,
+    secrets_generic,
+    secrets_logins,
+    secrets_tokens,
+    shapes,
+)
 from llm_gateway.detectors.decode import MAX_DEPTH, decodings, rejoined, rot13, unspaced
 from llm_gateway.detectors.lexicon import FAMILIES, Lexicon, Payload
 from llm_gateway.detectors.linear import Match, PatternError, compile_pattern
@@ -217,7 +227,7 @@ class Inspector:
         if seen:
             yield from self._shaped(text, buckets or _EMPTY, seen)
         if "|" in text:
-            yield from secrets_generic.row_logins(text)
+            yield from secrets_logins.row_logins(text)
         if buckets is None:
             return
         if buckets[lexicon.RULE]:
@@ -235,8 +245,8 @@ class Inspector:
             if words.password or words.key:
                 yield from secrets_generic.credential_values(text, words)
             if words.weak:
-                yield from secrets_generic.short_keys(text, words)
-                yield from secrets_generic.logins(text, words.weak)
+                yield from secrets_tokens.short_keys(text, words)
+                yield from secrets_logins.logins(text, words.weak)
         if max(len(buckets[lexicon.MARKER]), len(buckets[lexicon.GRAMMAR])) > MAX_MARKER_WORDS:
             yield Hit("limit.analysis", 1.0, "limit.marker_words", 0, 0)
         else:
@@ -250,7 +260,7 @@ class Inspector:
         if buckets[lexicon.AT]:
             ats = [start for start, _, _ in buckets[lexicon.AT]]
             yield from pii_contact.mail_addresses(text, ats)
-            yield from secrets_generic.logins_at_hosts(text, ats)
+            yield from secrets_logins.logins_at_hosts(text, ats)
         if buckets[lexicon.SEED]:
             yield from pii_contact.seed_phrases(text, buckets[lexicon.SEED])  # type: ignore[arg-type]
         if buckets[lexicon.KEYWORD] or buckets[lexicon.EVERYDAY]:
@@ -263,7 +273,7 @@ class Inspector:
         if runs:
             yield from pii_numbers.cards(text, runs, buckets[lexicon.CARD])  # type: ignore[arg-type]
             yield from pii_numbers.chinese_mobiles(text)
-            yield from secrets_generic.recovery_passwords(text, runs)
+            yield from secrets_logins.recovery_passwords(text, runs)
             yield from pii_numbers.phones_by_word(text, buckets[lexicon.PHONE])  # type: ignore[arg-type]
         yield from pii_numbers.phones(text, seen)
         if shapes.IBAN in seen:
@@ -273,11 +283,11 @@ class Inspector:
         if shapes.FIXED_ID in seen:
             yield from pii_numbers.fixed_ids(text, buckets[lexicon.ID])  # type: ignore[arg-type]
         if shapes.ADDRESS_LOGIN in seen:
-            yield from secrets_generic.address_user_password(text)
+            yield from secrets_logins.address_user_password(text)
         if shapes.TOKEN in seen:
             words = _words(buckets)
-            words.hash = secrets_generic.bounded_words(text, words.hash)
-            yield from secrets_generic.drawn_tokens(text, drawn_words(text), words)
+            words.hash = secrets_tokens.bounded_words(text, words.hash)
+            yield from secrets_tokens.drawn_tokens(text, drawn_words(text), words)
         if shapes.DOTTED in seen:
             for pattern in self._standard.token_patterns:
                 yield from _near_hits(pattern, text, ((0, len(text)),), every=False)

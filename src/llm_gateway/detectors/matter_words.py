@@ -148,7 +148,7 @@ HR_WORDS += tuple(
     ).split("|")
 )
 HR_HINTS += tuple(
-    """abgelehnt|referenzen|schlechte referenz|bewerbungsgespräch|eingestellt werden|nicht übernommen|rejected because|rejected due|not hired|not a fit|no bonus|no promotion|grade c|grade d|rating of|talent|hr case|works council|last day|reference for|reference letter|manager's|moonlight|absences|absent|kvůli absenc|pro absence|kvuli|iş akdi|fesh|karyawan|nhân viên|พนักงาน|עובד|υπάλληλ|zaměstnan|alkalmazott|angajat|medarbetare|medarbejder|työntekijä|працівник|служител|کارمند""".replace(
+    """abgelehnt|referenzen|schlechte referenz|bewerbungsgespräch|eingestellt werden|nicht übernommen|rejected because|rejected due|not hired|not a fit|no bonus|no promotion|grade c|grade d|rating of|talent|hr case|works council|last day|bad reference|manager's|moonlight|absences|absent|kvůli absenc|pro absence|kvuli|iş akdi|fesh|karyawan|nhân viên|พนักงาน|עובד|υπάλληλ|zaměstnan|alkalmazott|angajat|medarbetare|medarbejder|työntekijä|працівник|служител|کارمند""".replace(
         "\n", "|"
     ).split("|")
 )
@@ -242,3 +242,45 @@ HR_HINTS += (
 )
 LEGAL_HINTS += ("we act for", "he lied", "she lied", "lied in", "false statement", "a will for", "will of", "leaves nothing to", "cross-examination", "codicil", "estate of", "testimony", "vertretung von", "mandat für")  # fmt: skip
 HEALTH_WEAK += ("blood results", "blood work", "psa ", "psa:", "ldl", "hdl", "tsh", "crp", "inr ", "hemoglobin", "haemoglobin", "platelets", "bilirubin", "gfr", "ferritin", "egfr", "home oxygen", "exacerbation")  # fmt: skip
+
+HR_HINTS += ("fire ", "feedback for", "misses deadlines", "missed deadlines", "arrogant", "unreliable", "lazy", "not a team player", "toxic", "entlasse", "licencie ", "despide a", "licenzia ", "demita ", "zwolnij ", "уволь ")  # fmt: skip
+SECRECY_WORDS += ("geheimes", "unveröffentlichte", "inédit")
+
+_WHO = ("investors", "employees", "staff", "customers", "clients", "the board", "competitors", "the press", "the market", "the team", "partners", "suppliers", "shareholders", "regulators", "the public", "the union")  # fmt: skip
+_UNAWARE = ("do not know", "don't know", "does not know", "doesn't know", "have not been told", "has not been told", "haven't been told", "hasn't been told", "are not aware", "is not aware", "are unaware", "is unaware", "must not know", "must not find out", "should not know", "will not know")  # fmt: skip
+SECRECY_WORDS += (
+    *(f"{who} {unaware}" for who in _WHO for unaware in _UNAWARE),
+    "hide it from", "hide this from", "hiding it from", "keep it from the", "without telling the", "before they find out", "keep it internal", "keep this internal", "keep internal", "stays internal", "keep it in-house", "known only to", "known to only", "people only", "we announce it", "we will announce", "we'll announce", "we announce on", "announce it on", "to be announced by us",
+)  # fmt: skip
+CORPORATE_WORDS += ("our trial", "fda ", "our recipe", "recipe of our", "our bid", "walk-away", "negotiation limit", "reserve price", "price floor", "cost price", "our burn rate", "months of runway", "salary bands", "supplier prices", "our discounts", "their discounts", "our churn")  # fmt: skip
+HEALTH_STRONG += ("missed her period", "missed two periods", "refuses to eat", "uses a wheelchair", "has ms", "kidney donor", "organ donor", "lost the baby", "hears things", "off her meds", "off his meds", "stopped taking his", "stopped taking her")  # fmt: skip
+HR_WORDS += (
+    "groping",
+    "caught sleeping",
+    "sleeping at work",
+    "second warning",
+    "third warning",
+    "too old for the",
+    "drunk at work",
+    "late again",
+    "stole from the",
+)
+HR_HINTS += ("reject ", "rejecting", "caught ", "accused her manager", "accused his manager", "too old")
+_SECRET_BY_NATURE = ("negotiation limit", "walk-away price", "reserve price", "price floor", "supplier prices", "salary bands", "their discounts", "our discounts", "our cost price", "secret recipe")  # fmt: skip
+CORPORATE_WORDS += _SECRET_BY_NATURE
+SECRECY_WORDS += _SECRET_BY_NATURE
+CORPORATE_HINTS += ("spec:", "spec sheet", "specs of", "specification of our")
+HEALTH_STRONG += ("kidneys are failing", "liver is failing", "heart is failing", "feeding tube", "hearing voices", "seizures")
+HR_HINTS += ("absent", "poor rating", "bonus table", "cut the pay", "cut the salary", "parental leave", "missing cash", "hearing with", "works from home", "ermahnung", "grievance")  # fmt: skip
+LEGAL_HINTS += ("alibi", "under oath", "demand letter", "owes my client", "guardianship", "confession")
+CORPORATE_WORDS += ("ebitda", "covenant", "großkunden", "key account", "patent suit", "burns less", "our new engine", "our new product", "our new model", "our new chip", "our new drug")  # fmt: skip
+SECRECY_WORDS += (
+    "keep quiet",
+    "stay quiet",
+    "das weiß noch keiner",
+    "weiß noch keiner",
+    "noch keiner weiß",
+    "nobody outside",
+    "outside r&d",
+    "signing on",
+)

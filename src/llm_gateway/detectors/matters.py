@@ -37,6 +37,7 @@ _HINTED = {HEALTH_HINT: HEALTH, HR_HINT: HR, LEGAL_HINT: LEGAL}
 _KINDS = {HEALTH: "matter.health", HR: "matter.hr", LEGAL: "matter.legal"}
 _NEAR_CHARS = 300
 _ASKED_CHARS = 120
+_BESIDE_CHARS = 12
 _HINT_CHARS = 130
 """Two hints of one matter this close to each other, and a name this close, are as much as a plain word of it."""
 _SPACED_SCRIPTS_END = "\u0590"
@@ -55,9 +56,12 @@ class _People:
         self._found: list[tuple[int, int]] = []
 
     def asked_for(self, low: int) -> bool:
-        """Whether the passage that begins at `low` begins with a request to write something."""
+        """Whether the passage that begins at `low` begins with a request to write something, or asks for a letter further on."""
+        if low and not self._text.startswith("\n\n", low - 2):
+            return False  # the passage begins further up
         if self._asked[0] != low:
-            self._asked = (low, _TASK.match(self._text, low) is not None)
+            letter = _LETTER.search(self._text, low, passage(self._text, low, low, _NEAR_CHARS)[1])
+            self._asked = (low, letter is not None or _TASK.match(self._text, low) is not None)
         return self._asked[1]
 
     def near(self, start: int, end: int) -> list[tuple[int, int]]:
@@ -77,7 +81,8 @@ def personal_matters(text: str, entries: list[tuple[int, int, int]]) -> Iterator
     quiet: dict[int, int] = {}
     hints: dict[int, tuple[int, int]] = {}
     people = _People(text)
-    secret = [start for start, _, matter in entries if matter == SECRECY]
+    secrets = [(start, end) for start, end, matter in entries if matter == SECRECY]
+    secret = [start for start, _ in secrets]
     for start, end, matter in entries:
         about = _HINTED.get(matter, matter)
         if matter == SECRECY or about in seen or start < quiet.get(matter, 0) or not _begins_word(text, start, end):
@@ -87,7 +92,9 @@ def personal_matters(text: str, entries: list[tuple[int, int, int]]) -> Iterator
         elif matter in (CORPORATE, CORPORATE_HINT):
             near = bisect_left(secret, start - _NEAR_CHARS)
             secrecy = near < len(secret) and secret[near] < end + _NEAR_CHARS
-            hit = _corporate(text, start, end, secrecy=secrecy, hint=matter == CORPORATE_HINT)
+            before = bisect_left(secret, start) - 1
+            beside = before >= 0 and 0 <= start - secrets[before][1] <= _BESIDE_CHARS and "?" not in text[start : end + _NEAR_CHARS]
+            hit = _corporate(text, start, end, secrecy=secrecy, beside=beside, hint=matter == CORPORATE_HINT)
         else:
             hit = _weigh(text, start, end, matter, people)
         if hit:
@@ -147,7 +154,7 @@ def _hinted(text: str, start: int, end: int, about: int, people: _People, hints:
     if before is not None and start < before[1]:
         return None  # the same word seen twice
     hints[about] = (start, end)
-    if _concerns(text, start, end, people) and not _public(text, start, end):
+    if _concerns(text, start, end, about, people) and not _public(text, start, end):
         return Hit(_KINDS[about], 0.72, f"{_KINDS[about]}_document", start, end)
     if before is None or start - before[1] >= _HINT_CHARS or text[before[0] : before[1]].lower() == text[start:end].lower():
         return None
@@ -157,21 +164,39 @@ def _hinted(text: str, start: int, end: int, about: int, people: _People, hints:
     return Hit(_KINDS[about], 0.74, f"{_KINDS[about]}_hints", start, end)
 
 
-def _concerns(text: str, start: int, end: int, people: _People) -> bool:
+def _concerns(text: str, start: int, end: int, about: int, people: _People) -> bool:
     """Whether one hint is enough: a paper for or about somebody by name, or a request to write one with the name beside it."""
-    asked = people.asked_for(passage(text, start, end, _NEAR_CHARS)[0])
-    if not asked and not _FOR_WHOM.match(text, end):
+    low, high = passage(text, start, end, _NEAR_CHARS)
+    asked = people.asked_for(low)
+    ordered = about == HR and start - low <= 2  # `Dismiss Anna Fox`
+    if not (asked or ordered or _FOR_WHOM.match(text, end)):
         return False  # names are dearer to look for
+    if _CHEERFUL.search(text, low, high):
+        return False
     near = [(left, right) for left, right in people.near(start, end) if left - end < _PAPER_CHARS and start - right < _PAPER_CHARS]
+    if ordered and any(left <= end + _OPENING_CHARS and right > end + 2 for left, right in near):
+        return True
+    if text[end - 5 : end] in (" with", " for ", " from") and any(0 <= left - end <= 1 for left, _ in near):
+        return True
     return bool(near and asked) or any(left > end and _FOR_WHOM.fullmatch(text, end, left) for left, _ in near)
 
 
+_CHEERFUL = re.compile(
+    r"(?i)\b(?:congrat|farewell|toast|speech|linkedin|eulogy|obituary|recommend|retirement|gluckw|felicit|auguri|parabens)"
+)
+_OWN_PAPER = re.compile(
+    r"(?i)\W*(?:(?:please|can you|could you|help me) )*(?:write|draft|prepare|compose|rewrite|shorten|improve) (?:the|our|my|this|these|an internal)\b"
+)
+_LETTER = re.compile(
+    r"(?i)[.!?:;] (?:please )?(?:write|draft|prepare|compose|word) (?:the|a|an|my|our|her|his|their) (?:\w+ ){0,2}(?:letter|memo|warning|notice|e-?mail|reply|answer|response|statement|report|referral|note)\b"
+)
 _PAPER_CHARS = 60
+_OPENING_CHARS = 14
 _FOR_WHOM = re.compile(
     r"(?i)[a-z]{0,8}(?: \w{1,16}){0,2} (?:for|of|to|about|against|fur|von|gegen|uber|an|pour|du|contre|sur|para|contra|sobre|del|per|contro|voor|tegen|dla|przeciw|pro|for|til|mot|для|против)(?: \w{1,16}){0,2} \W?"
 )
 _TASK = re.compile(
-    r"(?i)\W*(?:(?:please|can you|could you|help me|i need to|i have to|bitte|merci de|por favor) )*(?:write|draft|compose|prepare|formulate|rewrite|rephrase|reword|word|phrase|schreib|verfass|formulier|entwirf|erstell|redige|ecri|redact|escrib|scriv|escrev|redij|schrijf|napisz|przygotuj|napis|skriv|kirjoita|напиши|составь|подготовь|yaz|hazirla|写|起草)"
+    r"(?i)\W*(?:(?:please|can you|could you|help me|i need to|i have to|bitte|merci de|por favor) )*(?:write|draft|compose|prepare|formulate|rewrite|rephrase|reword|word|phrase|tell |inform |sag |schreib|verfass|formulier|entwirf|erstell|redige|ecri|redact|escrib|scriv|escrev|redij|schrijf|napisz|przygotuj|napis|skriv|kirjoita|напиши|составь|подготовь|yaz|hazirla|写|起草)"
 )
 
 
@@ -188,8 +213,11 @@ def _public(text: str, start: int, end: int) -> bool:
     return bool(_PUBLIC.search(text[low:high])) or (start - low <= _ASKED_CHARS and bool(_ASKS_PUBLIC.search(text[low:start] + " ")))
 
 
-def _corporate(text: str, start: int, end: int, *, secrecy: bool, hint: bool) -> Hit | None:
-    """Business together with secrecy and a sign that it is one's own: a sum, a plan, a we. A hint needs more than a plan."""
+def _corporate(text: str, start: int, end: int, *, secrecy: bool, beside: bool, hint: bool) -> Hit | None:
+    """Business together with secrecy and a sign that it is one's own: a sum, a plan, a we, or secrecy right `beside` it.
+
+    A hint needs more than a plan.
+    """
     if hint and not secrecy:
         return None
     around = _around(text, start, end)
@@ -198,7 +226,9 @@ def _corporate(text: str, start: int, end: int, *, secrecy: bool, hint: bool) ->
         return None
     ours = bool(_OURS.search(around))
     plan = bool(_PLAN.search(around))
-    sure = secrecy and (money or ours or (plan and not hint))
+    sure = secrecy and (
+        money or ours or beside or (plan and not hint) or bool(_OWN_PAPER.match(text, passage(text, start, end, _NEAR_CHARS)[0]))
+    )
     planned = money and ours and plan and not text[start:end].lower().endswith("buy")
     if not (sure or planned) or _public(text, start, end):
         return None

@@ -1,17 +1,13 @@
 # ruff: noqa: E501, SIM905  # patterns and word lists read best unbroken
-"""A credential word and a value near it, in prose and in code; and drawn tokens in a telling surrounding."""
+"""A credential word and a value near it, in prose and in code."""
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from llm_gateway.detectors.decode import encoded_text
-from llm_gateway.detectors.linear import compile_pattern
 from llm_gateway.detectors.normalise import fold
-from llm_gateway.detectors.rules import Hit, looks_drawn, passage
-from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, likeness, placeholder, repetitive, shape, term_of_art
+from llm_gateway.detectors.rules import Hit
+from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, placeholder, repetitive, shape, term_of_art
 
-PASSWORD, KEY, WEAK, HASH = 0, 1, 2, 3
 _SHORT_AMBIGUOUS = frozenset(
     {
         "pass",
@@ -39,7 +35,6 @@ _SHORT_AMBIGUOUS = frozenset(
     }
 )
 _REACH = 220
-
 _INFLECTED = frozenset(
     "lösen lösenord passord adgangskode kodeord salasana heslo hasło haslo jelszó jelszo şifre sifre parola sandi kata sandi kata laluan wachtwoord passwort kennwort geslo zaporka lozinka parool slaptažodis parole fjalëkalimi".split()
 )
@@ -69,41 +64,14 @@ _PROSE_FAR = re.compile(
 )
 _DIGESTED = re.compile(r"(?i)\b(?:md5|sha-?[0-9]{1,3}|hash(?:es)?)\b")
 """The hash of a word is no password."""
-_WORD_VALUE_NEEDS = re.compile(r"\s*(?:$|[\n;,})&\"'`/]|\s(?:--?[a-z]|and|on|for))")
 _XML = re.compile(r"(?i)[a-z0-9_.:\-]{0,24}\s*>\s*([^<>\s]{3,120})\s*</")
 _NAME_VALUE = re.compile(
     r"(?is)[a-z0-9_.\-]{0,40}[\"']?\s{0,3}(?:,|\n|/?>|\s)\s{0,24}(?:<value>|[\"']?(?:value|val|default|password|secret)[\"']?\s{0,3}[:=>]{1,2})\s{0,3}[\"']?([^\s\"'<>{}$]{4,200})"
 )
 _TOKENS = re.compile(r"[^\s\"'`<>|,;()\[\]{}「」『』。、،؛=]{4,160}")
-_LONG_TOKEN = compile_pattern(r"[A-Za-z0-9+/=_\-.~!]{16,}")
-_STRIP = ".,;:!?)]}>*\"'`|/\\"
-_IPV4 = compile_pattern(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b[ \t,/:]{1,4}([^\s,/:\"'<>]{2,40})[ \t,/:]{1,3}([^\s,/\"'<>]{6,40})")
 _PIN = re.compile(r"[0-9]{4,12}#?\Z")
-_ASSIGNED = re.compile(
-    r"(?i)(?:^|[^a-z]|[a-z](?-i:(?=[TSK])))(?:token|secret|key|passw\w*)[\"']?\s{0,3}(?:[:=]{1,2}|=>|is)?\s{0,3}[\"']?\Z"
-)
-_DATA_KEY = re.compile(
-    r"(?i)(?:primary|foreign|partition|cache|row|sort|idempotency|object|s3|public|document|issue|routing|index|composite|natural|surrogate)[ _\-]?key"
-)
-_NAMED_AFTER = re.compile(
-    r"(?i)[\"'`]?\s{1,2}(?:is|was|as|=|\()\s{0,2}(?:the|our|my|a|an|its|their)?\s?(?:\w{1,16} )?(?:api|secret|access|auth)?[ _-]?(?:key|token|secret|password)\b"
-)
-_SERVICE = re.compile(
-    r"(?i)(?:^|[\s\"'(])[a-z0-9][a-z0-9\-]{1,30}\.(?:io|com|so|ai|co|app|dev|net|org|me|sh|cloud|tech|xyz|us|eu)[\"' :=]{1,3}(?:key|token)?[\"' :=]{0,3}\Z"
-)
-"""A service's address right before a token, as people note whose it is."""
-_NAMES_ID = re.compile(
-    r"(?i)(?:(?<!app)id|ids|arn|name|identifier|version|marker|hash|etag|url|uri|path|file|type|ref|number|label|image|digest|sum|cursor|alias|class|func(?:tion)?)[\"']?\s{0,2}[:=(\s]{0,3}\s{0,2}[\"'`]?\Z"
-)
-_GIVEN = re.compile(r"(?:[A-Za-z][A-Za-z0-9_.\-]{1,40}[\"']?\s{0,2}(?:=>|:=|[:=]|\()\s{0,2}[\"'`]?|\([\"'`])\Z")
 _ROW_SEPARATOR = re.compile(r"\A\s*\|.*\||\w[\"']?[,;\t][\"']?\w|\t")
-_FILE_END = re.compile(r"\.[a-z][a-z0-9]{1,6}\Z")
 _COMMA_VALUE = re.compile(r"[\"']\s{0,2},\s{0,3}[\"']([^\"'\n]{4,200})[\"']")
-_OBJECT_IDS = (
-    "req_", "msg_", "toolu_", "srvtoolu_", "chatcmpl-", "file-", "cus_", "price_", "prod_", "evt_", "pi_", "run_", "asst_", "thread_", "resp_", "call_", "item_", "org-", "acct_",
-    "wrkspc_", "batch_", "txn_", "vpc-", "subnet-", "ami-", "sg-", "vol-", "snap-", "pvc-", "eni-", "rtb-", "igw-", "cmpl-", "gen-", "ecs", "sub_", "in_1", "ch_", "seti_", "vs_", "skill_",
-)  # fmt: skip
-"""How services begin the ids of their objects, which open nothing."""
 _NUMBER_WORDS = (
     "puk",
     "sim pin",
@@ -120,20 +88,12 @@ _NUMBER_WORDS = (
     "passcode",
 )
 _CODE_NUMBER = re.compile(r"[ \t]{0,2}(?:code |no\.? |nr\.? )?([0-9]{4,10})(?![0-9.,:/-])")
-_NOTE_CHARS = 160
-_LOOKS_LIKE_ID = re.compile(
-    r"(?i)\b(?:id|ids|uid|guid|ref|version|build|hash|digest|sum|slug|tag|file|image|pod|node|job|task|order|ticket|track\w*|decode|encode|what|explain|regex|match)\b|[/\\]"
-)
 _ANSWER = re.compile(r"[^\n?？]{0,40}[?？][ \t]*\n[ \t]*(?:[\w .@-]{1,24}[:>] ?)?([^\s]{6,60})[ \t]*(?:\n|\Z)")
 """A question about a password, and the line after it."""
 _FIRST = 8  # tokens after the first that are looked at
-_LOGIN_NAMES = frozenset(
-    {"root", "admin", "administrator", "sa", "postgres", "ubuntu", "pi", "user", "sysadmin", "operator", "deploy", "backup", "oracle"}
-)
 _METHOD = re.compile(r"\.[A-Za-z_]{2,24}\(")
 _STYLE_BEFORE = re.compile(r"(?:^|[\s,}>+~])[.#](?:[a-z]+[-_]{1,2}){0,3}\Z")
 _LETTER = re.compile(r"[A-Za-z]")
-_PUBLIC = ("AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "iVBORw0KGgo", "R0lGOD", "/9j/", "PHN2Zy", "UklGR", "JVBERi", "d09GR", "data:")
 
 
 class Words:
@@ -190,7 +150,7 @@ def _first_value(text: str, position: int) -> tuple[str, int, bool]:
     value = _VALUE.match(text, begin)
     if not value:
         return "", begin, False
-    return _trim(value.group()), begin, begin > position
+    return trim(value.group()), begin, begin > position
 
 
 def _comma_value(text: str, position: int) -> str:
@@ -202,7 +162,7 @@ def _comma_value(text: str, position: int) -> str:
     return value if shape(value) is not Shape.NOT or not value.isalnum() else ""
 
 
-def _trim(value: str) -> str:
+def trim(value: str) -> str:
     """Without the punctuation that belongs to the sentence; nothing of a value shown cut off."""
     if value.endswith(("..", "…")):
         return ""
@@ -271,7 +231,7 @@ def _after(text: str, end: int, word: str, *, password: bool) -> tuple[float, in
     for pattern in (_XML, _NAME_VALUE):
         match = pattern.match(text, end)
         if match:
-            confidence = _judge(_trim(match.group(1)), quoted=True, password=password, tight=True)
+            confidence = _judge(trim(match.group(1)), quoted=True, password=password, tight=True)
             if confidence >= 0.7:
                 return confidence, match.start(1), match.end(1)
     for pattern in (_PROSE_IS, _PROSE_FAR):
@@ -311,7 +271,7 @@ def _loose(text: str, end: int, limit: int, *, password: bool) -> tuple[float, i
         budget -= 1
         if budget < 0:
             break
-        value = _prose_end(_trim(match.group().removeprefix("**")))
+        value = _prose_end(trim(match.group().removeprefix("**")))
         if len(value) < 6 or _DIGESTED.search(text, end, match.start()):
             continue
         level = grade(value)
@@ -331,7 +291,7 @@ def _loose(text: str, end: int, limit: int, *, password: bool) -> tuple[float, i
             and not value[0].isdigit()
         ):
             return 0.74, match.start(), match.end()
-        elif password and level is Grade.PASSWORD and _loose_password(value):
+        elif password and level is Grade.PASSWORD and loose_password(value):
             return 0.8, match.start(), match.end()
         elif not password and budget == _FIRST and level >= Grade.MIXED and not term_of_art(value) and (_changing(value) or _mixed(value)):
             return 0.74, match.start(), match.end()
@@ -340,18 +300,18 @@ def _loose(text: str, end: int, limit: int, *, password: bool) -> tuple[float, i
 
 def _changing(value: str) -> bool:
     """Whether letters' case and digits change as often as they do where nobody chose them."""
-    return value.isalnum() and len(value) >= 10 and sum(map(str.isdigit, value)) >= 2 and 2 * len(_CHANGES.findall(value)) >= len(value)
+    return value.isalnum() and len(value) >= 10 and sum(map(str.isdigit, value)) >= 2 and 2 * len(CHANGES.findall(value)) >= len(value)
 
 
 def _mixed(value: str) -> bool:
     """Whether it has all that the rules for passwords ask for."""
     cases = not value.islower() and not value.isupper()
     return (
-        len(value) >= 8 and cases and any(map(str.isdigit, value)) and bool(_MARKED.search(value)) and not code(value) and "=" not in value
+        len(value) >= 8 and cases and any(map(str.isdigit, value)) and bool(MARKED.search(value)) and not code(value) and "=" not in value
     )
 
 
-def _loose_password(value: str) -> bool:
+def loose_password(value: str) -> bool:
     """Whether a mixed token in running text is a password rather than a term of the trade."""
     if (
         len(value) < 7
@@ -384,10 +344,23 @@ def _before(text: str, start: int) -> tuple[float, int, int]:
     for match in matches[-4:]:
         if match.start() == begin and begin and not text[begin - 1].isspace():
             continue
-        value = _trim(match.group())
-        if grade(value) >= Grade.PASSWORD and (shape(value) is Shape.RANDOM or _loose_password(value)):
+        value = trim(match.group())
+        if grade(value) >= Grade.PASSWORD and (shape(value) is Shape.RANDOM or loose_password(value)):
             return 0.74, match.start(), match.end()
     return 0.0, 0, 0
+
+
+def _used_as(text: str, start: int) -> tuple[float, int, int]:
+    """A value that is said to be the key: `join the network with Xy7!k2Qz as the key`."""
+    if not text.endswith((" as ", " as the ", " als ", " comme ", " como "), 0, start):
+        return 0.0, 0, 0
+    match = _WITH.search(text, max(0, start - 72), start)
+    if match and grade(match.group(1)) >= Grade.PASSWORD and (shape(match.group(1)) is Shape.RANDOM or loose_password(match.group(1))):
+        return 0.78, *match.span(1)
+    return 0.0, 0, 0
+
+
+_WITH = re.compile(r"(?i)\b(?:with|use|using|enter|mit|avec|con|com) [\"'`]?([^\s\"'`]{7,48})[\"'`]? (?:as|als|comme|como)(?: the)? \Z")
 
 
 def _in_template(text: str, start: int) -> bool:
@@ -410,8 +383,8 @@ def credential_values(text: str, words: Words) -> Iterator[Hit]:
             if tail < 0 or _in_template(text, start):
                 continue
             confidence, begin, finish = _after(text, tail, word, password=password)
-            if confidence < 0.7 and password:
-                confidence, begin, finish = max((confidence, begin, finish), _before(text, start))
+            if confidence < 0.7:
+                confidence, begin, finish = max((confidence, begin, finish), _before(text, start) if password else _used_as(text, start))
             if confidence >= 0.7 and word in _SESSION_IDS and shape(text[begin:finish]) is Shape.UUID:
                 continue  # logs name sessions so; the ones that open something are drawn longer
             if confidence >= 0.7:
@@ -419,251 +392,5 @@ def credential_values(text: str, words: Words) -> Iterator[Hit]:
                 resume = finish
 
 
-_RECOVERY_GROUPS = re.compile(r"(?<![0-9-])[0-9]{6}(?:-[0-9]{6}){7}(?![0-9-])")
-
-
-def recovery_passwords(text: str, runs: Sequence[tuple[int, int]]) -> Iterator[Hit]:
-    """Recovery passwords of BitLocker: eight groups of six digits."""
-    for begin, finish in runs:
-        if finish - begin >= 55 and _RECOVERY_GROUPS.search(text[begin:finish]):
-            yield Hit("secret.password", 0.88, "generic.recovery_password", begin, finish)
-            return
-
-
-_KEY_NOUNS = frozenset({"key", "keys", "token", "tokens", "api", "access", "deploy", "license", "licence", "activation"})
-_SERVICE_KEY_CHARS = 40
-_SHORT_KEY = re.compile(r"(?: (?:key|code|token|no))?[\"']?(?: is|\s?[:=])?\s{0,2}[\"'`]?([A-Za-z0-9]{10,24})(?![A-Za-z0-9_.\-/])")
-_CHANGES = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")
-
-
-def short_keys(text: str, words: Words) -> Iterator[Hit]:
-    """Ten to fifteen drawn characters right after the word key or token: `kanban key ZB4G8P7IFHNB`.
-
-    Behind a service's name up to 24, and letters and digits need not change as often.
-    """
-    for start, end, word in words.weak:
-        if word not in _KEY_NOUNS or (start and text[start - 1].isalpha()):
-            continue
-        match = _SHORT_KEY.match(text, end)
-        if not match or match.start(1) == end or _DATA_KEY.search(text[max(0, start - 24) : end]):
-            continue
-        value = match.group(1)
-        pieces = _CHANGES.findall(value)
-        digits = sum(map(str.isdigit, value))
-        named = digits >= 2 and likeness(pieces, 6) < 0.45 and _near(words.vendor, start - _SERVICE_KEY_CHARS, start)
-        often = len(value) <= 15 and digits >= 2 and len(pieces) >= 5 and max(map(len, pieces)) <= 6
-        if (named or often) and digits <= len(value) - 3 and not placeholder(value):
-            yield Hit("secret.api_key", 0.74, "generic.short_key", match.start(1), match.end(1))
-            return
-
-
-def _near(entries: Sequence[tuple[int, int, str]], start: int, end: int) -> bool:
-    """Whether a word of the class begins inside [start, end)."""
-    index = bisect_left(entries, (start, 0, ""))
-    return index < len(entries) and entries[index][0] < end
-
-
-_HASH_TAIL = re.compile(r"(?:s|ed|es|ids?|sums?|parent|state|number|no|ref|name|[0-9]+)?(?![a-z])", re.IGNORECASE)
-
-
-def bounded_words(text: str, entries: Sequence[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """The entries that are words of the text, or parts of an identifier, rather than letters inside another word."""
-    found = []
-    for entry in entries:
-        start, end, word = entry
-        before = text[start - 1] if start else " "
-        if before.isalpha() and word[0].isalpha() and not (before.islower() and text[start].isupper()):
-            continue
-        if word[-1].isalpha() and not (text[end : end + 1].isupper() and text[end - 1].islower()) and not _HASH_TAIL.match(text, end):
-            continue
-        found.append(entry)
-    return found
-
-
-def drawn_tokens(text: str, long_words: Sequence[tuple[int, str]], words: Words) -> Iterator[Hit]:
-    """Long drawn tokens inside `long_words` (offset, word), weighed by what stands around them."""
-    for offset, word in long_words:
-        for match in _LONG_TOKEN.finditer(word):
-            raw = match.group()
-            token = raw.strip(".-=~!")
-            end = offset + match.end()
-            if len(raw) < 100 and (raw.endswith("..") or text[end : end + 1] in ("…", "[")):
-                continue  # shown cut off on purpose
-            _, separator, value = token.partition("=")
-            if separator and len(value) >= 16:
-                token = value
-            start = offset + match.start() + raw.find(token)
-            if token.startswith(("0x", "0X")):
-                if len(token) < 66:
-                    continue
-                token = token[2:]
-            kind = shape(token)
-            if token.startswith(_OBJECT_IDS) or _stands_for_nothing(text, start, end, token):
-                continue
-            if len(token) == 34 and token.startswith("SK") and kind is not Shape.NOT:
-                yield Hit("secret.api_key", 0.8, "token.twilio", start, end)
-            if kind is Shape.NOT or token.startswith(_PUBLIC) or repetitive(token):
-                continue
-            confidence = _token_confidence(text, words, start, end, token, kind)
-            if confidence:
-                yield Hit(
-                    "secret.api_key" if confidence >= 0.7 else "secret.opaque_token", confidence, f"token.{kind.name.lower()}", start, end
-                )
-
-
-_KEY_FORM = re.compile(r"[a-z]{2,6}(?:_[a-z]{2,6})?_(?:[0-9a-f]{40,}|[A-Za-z0-9]{36,})\Z")
-"""Vendors begin their keys so; the ids of objects are shorter."""
-
-
-def _stands_for_nothing(text: str, start: int, end: int, token: str) -> bool:
-    """Encrypted by a tool that says so, a mail's DKIM signature, or the bare head of a JWT, which every JWT of its kind begins with."""
-    if "ENC[" in text[max(0, start - 200) : start] or " bh=" in text[max(0, start - 400) : start]:
-        return True
-    return token.startswith(("eyJhbGciOi", "eyJ0eXAiOi")) and len(token) < 80 and text[end : end + 1] != "." and "." not in token
-
-
-def _token_confidence(text: str, words: Words, start: int, end: int, token: str, kind: Shape) -> float:
-    close = _near(words.key, start - 60, end + 40) or _near(words.password, start - 60, end + 30)
-    low, high = passage(text, start, end, _NOTE_CHARS + 1)
-    hashed = _near(words.hash, max(low, start - 36), start) or _near(words.hash, start, min(high, end + 16))
-    given = kind is Shape.RANDOM and len(token) >= 20 and bool(_GIVEN.search(text[max(0, start - 48) : start]))
-    if "EXAMPLE" in token or (_NAMES_ID.search(text[max(0, start - 24) : start]) and not close):
-        return 0.3
-    if given and token.islower():
-        given = False
-    weak = (
-        given
-        or bool(_SERVICE.search(text[max(0, start - 48) : start]))
-        or _near(words.vendor, start - 48, start)
-        or _near(words.weak, start - 48, start)
-        or _near(words.weak, end, end + 24)
-    )
-    if kind is Shape.UUID:
-        before = text[max(0, start - 32) : start]
-        named = (
-            _near(words.key, start - 28, start) or bool(_NAMED_AFTER.match(text, end)) or bool(_ASSIGNED.search(before))
-        ) and not _DATA_KEY.search(before)
-        if not named and _near(words.vendor, start - 24, start):
-            named = not before.rstrip("\"' :=").lower().endswith("id")
-        return 0.76 if named and not hashed else 0.0
-    if hashed:
-        return 0.75 if close and kind is Shape.RANDOM and _near(words.key, start - 24, start) else 0.0
-    if file_or_version(token) or _FILE_END.search(token) or text.startswith(("/edit", "/view", "/preview"), end):
-        return 0.0
-    space = max(text.rfind(" ", max(0, start - 200), start), text.rfind("\n", max(0, start - 200), start))
-    run = text[space + 1 : start]
-    in_path = (
-        run.endswith("/")
-        or "arn:" in run
-        or ("://" in run and "?" not in run)
-        or ("/" in token.strip("/")[:-1] and kind is not Shape.RANDOM)
-    )
-    if _KEY_FORM.match(token) and not in_path:
-        return 0.74
-    if kind is Shape.HEX:
-        if (len(token) < 20 and not close) or _DATA_KEY.search(text[max(0, start - 40) : start]):
-            return 0.0
-        return 0.8 if close else 0.72 if weak and not in_path else 0.3
-    if token.count("/") >= 3 and token.count("+") == 0 and len(token) < 60:
-        return 0.3
-    if close:
-        return 0.85
-    if high - low <= _NOTE_CHARS and len(token) >= 20 and not in_path and not encoded_text(token) and _note(text[low:high], token):
-        return 0.72
-    if weak and not in_path and not encoded_text(token):
-        return 0.76
-    return 0.5 if len(token) >= 24 else 0.3
-
-
-def _note(text: str, token: str) -> bool:
-    """Whether the text is hardly more than the token: a few words that say whose it is, and nothing asked about it."""
-    rest = text.replace(token, " ", 1)
-    mixed = not token.islower() and not token.isupper() and len(token) <= 90
-    return mixed and len(rest.split()) <= 5 and "?" not in rest and not _LOOKS_LIKE_ID.search(rest)
-
-
-_LOGIN_WORDS = frozenset(
-    {"identifiants", "credenciales", "credenziali", "credenciais", "inloggegevens", "dane logowania", "prihlasovaci udaje", "inloggningsuppgifter", "учетные данные", "логин", "логін", "账号", "帐号", "帳號", "creds", "credentials", "zugangsdaten", "login", "zugang", "zugriff", "acceso", "accesso", "inloggen", "logowanie", "доступ", "ログイン", "登录", "로그인", "access", "account", "auth", "user", "username", "user name", "benutzer", "usuario", "utilisateur", "admin"}
-)  # fmt: skip
-_LOGIN_VALUE = re.compile(r"(?<=[\s/|:,])[^\s/|,;:'\"<>]{7,48}(?=[\s,.;)'\"|]|$)")
-_LOGIN_NAME = re.compile(r"(?:^|[\s:=('\"])([A-Za-z][\w.\-@]{1,40})(\s{0,2}[/|:,]|[ \t]?\n)?\s{0,2}\Z")
-_GIVEN_NAME = re.compile(r"[\"' ]{0,2}[:=][\"' ]{0,2}[A-Za-z][\w.\-@]{1,40}[\"' ]{0,2}[/|,;][\"' ]{0,2}\Z")
-_MARKED = re.compile(r".[!#$%^&*@?+~]")
-
-
-def logins(text: str, weak: Sequence[tuple[int, int, str]]) -> Iterator[Hit]:
-    """A name and a password behind a word for access, as people note them: `Zugang: schulung / Xy7!k2Qz`."""
-    for start, end, word in weak[:_MOST_LOGINS]:
-        if word not in _LOGIN_WORDS or (start and text[start - 1].isalpha()):
-            continue
-        line = text.find("\n", end, end + _LOGIN_CHARS)
-        if 0 <= line <= end + 2:  # the name and the password on lines of their own
-            line = text.find("\n", text.find("\n", line + 1) + 1, end + _LOGIN_CHARS) if text.find("\n", line + 1) > 0 else -1
-        for match in _LOGIN_VALUE.finditer(text, end, line if line >= 0 else min(len(text), end + _LOGIN_CHARS)):
-            name = _LOGIN_NAME.search(text[max(start, match.start() - 44) : match.start()])
-            if name and (name.group(2) or name.group(1).lower() in _LOGIN_NAMES) and _strong(match.group(), name.group(1)):
-                yield Hit("secret.password", 0.8, "generic.login", *match.span())
-                return
-            if _GIVEN_NAME.fullmatch(text, end, match.start()) and _loose_password(_trim(match.group())):
-                yield Hit("secret.password", 0.8, "generic.login", *match.span())
-                return
-
-
-_LOGIN_CHARS = 110
-_MOST_LOGINS = 400
-
-
-def _strong(value: str, name: str) -> bool:
-    """Whether what follows a login's name is a password and not a further word of the sentence."""
-    value = _trim(value)
-    if grade(value) < Grade.PASSWORD or code(value) or term_of_art(value):
-        return False
-    return bool(_MARKED.search(value)) or (name.lower() in _LOGIN_NAMES and _loose_password(value))
-
-
-_AT_HOST = re.compile(r"(?:^|[\s\"'=(<,;])([A-Za-z][\w.\-]{0,30}):([^\s:@/\"'<>]{6,60})\Z")
-_BEHIND_ADDRESS = re.compile(r"@[\w\-]{1,40}(?:\.[\w\-]{2,30}){1,4}(?:\s?[(/|:;,\t]\s{0,2})([^\s()|,;\"'<>]{7,48})")
-_HOST = re.compile(r"@[A-Za-z0-9][A-Za-z0-9.\-]{1,60}")
-
-
-def logins_at_hosts(text: str, ats: Sequence[int]) -> Iterator[Hit]:
-    """`name:password@host` without a scheme before it."""
-    for at in ats[:_MOST_LOGINS]:
-        behind = _BEHIND_ADDRESS.match(text, at)
-        if behind and _strong(behind.group(1), ""):
-            yield Hit("secret.password", 0.8, "generic.login_address", *behind.span(1))
-            return
-        match = _AT_HOST.search(text[max(0, at - 96) : at])
-        if match and _HOST.match(text, at) and _strong(match.group(2), match.group(1)):
-            begin = at - len(match.group(2))
-            yield Hit("secret.password", 0.82, "generic.login_at_host", begin, at)
-            return
-
-
-_ROW_LOGIN = compile_pattern(
-    r"(?:^|[\s|])(?:[A-Za-z0-9\-]+\.){1,5}[a-z]{2,12}(?::\d+)?\s*[|;\t]\s*([^\s|;]{2,40})\s*[|;\t]\s*([^\s|;]{6,48})"
-)
-
-
-def row_logins(text: str) -> Iterator[Hit]:
-    """A host, a name and a password between the bars of a table."""
-    for match in _ROW_LOGIN.finditer(text):
-        value = match.group(2)
-        if grade(value) >= Grade.PASSWORD and not code(value) and not term_of_art(value) and _loose_password(value):
-            yield Hit("secret.password", 0.8, "generic.row_login", match.start(2), match.end(2))
-            return
-
-
-def address_user_password(text: str) -> Iterator[Hit]:
-    """An IPv4 address followed by a name and a mixed token, as people note logins."""
-    for match in _IPV4.finditer(text):
-        value = match.group(2)
-        known = match.group(1).lower() in _LOGIN_NAMES
-        if (
-            grade(value) >= Grade.PASSWORD
-            and not code(value)
-            and not file_or_version(value)
-            and (known or (looks_drawn(value) and not value.islower() and not value.isupper()))
-        ):
-            yield Hit("secret.password", 0.82, "generic.address_login", match.start(2), match.end(2))
-            return
+CHANGES = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")
+MARKED = re.compile(r".[!#$%^&*@?+~]")

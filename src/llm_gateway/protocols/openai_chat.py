@@ -53,6 +53,8 @@ class Dialect(msgspec.Struct, frozen=True):
     """The degrees of `reasoning_effort`, rising, that a thinking budget may be told as; none where a model may not know the field."""
 
 
+EFFORT_IS_A_HINT: Final = "anthropic"
+"""The wire whose clients name an effort with every call, whatever the model: one that may not know the field is not told."""
 EFFORT_TOKENS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384}
 """Thinking tokens that a degree stands for, as towards Anthropic: a budget is told as the least degree that holds it."""
 
@@ -137,7 +139,8 @@ def _options(request: ChatRequest, model: str, dialect: Dialect) -> JsonObject:
     if request.tools:
         _add_tools(body, request)
     if request.reasoning_effort is not None:
-        body["reasoning_effort"] = request.reasoning_effort
+        if dialect.efforts or request.native is None or request.native.protocol != EFFORT_IS_A_HINT:
+            body["reasoning_effort"] = request.reasoning_effort
     elif request.thinking_budget_tokens and dialect.efforts:
         body["reasoning_effort"] = effort_of(request.thinking_budget_tokens, dialect.efforts)
     if request.end_user is not None:

@@ -144,7 +144,7 @@ async function errors({ ask, bad }) {
     authentication: await ask({ key: "wrong" }),
     bad_request: await ask({ key: GOOD_KEY, ...bad }),
     refused_by_provider: await ask({ key: GOOD_KEY, prompt: FAILING_PROMPT }),
-    rate_limit: await ask({ key: LIMITED_KEY, timeout: 4000 }),
+    rate_limit: await ask({ key: LIMITED_KEY, timeout: 60000 }),
     budget: await ask({ key: BROKE_KEY }),
     timeout: await ask({ key: GOOD_KEY, prompt: SLOW_PROMPT, timeout: 300 }),
   };

@@ -18,8 +18,6 @@ from tests.support import RunningGateway, free_port, running_gateway
 
 from llm_gateway.simulator import SimulatorProcess
 
-pytestmark = pytest.mark.xdist_group("aimock")  # one process installs it
-
 AIMOCK = "@copilotkit/aimock@1.43.0"
 FOLDER = Path(__file__).parents[3] / ".tools" / "aimock"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 11, "total_tokens": 18}

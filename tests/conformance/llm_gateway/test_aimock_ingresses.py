@@ -13,7 +13,6 @@ from tests.support import RunningGateway
 __all__ = ["aimock", "gateway"]  # fixtures
 
 pytestmark = [
-    pytest.mark.xdist_group("aimock"),  # one process installs it
     pytest.mark.usefixtures("unclosed"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]

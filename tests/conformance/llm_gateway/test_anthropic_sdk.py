@@ -432,17 +432,31 @@ def test_what_claude_code_sends(gateway: RunningGateway, simulator: SimulatorPro
         "max_tokens": 32000,
         "stream": True,
         "system": [
+            {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.197.84c; cc_entrypoint=sdk-cli;"},
             {"type": "text", "text": "You are a coding assistant.", "cache_control": {"type": "ephemeral"}},
             {"type": "text", "text": "Work in small steps.", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
         ],
         "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "<system-reminder>Be careful</system-reminder>"}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "tool_use", "id": "toolu_01A09q90qw90lq917835lq9x", "name": "Read", "input": {"file_path": "/tmp/a.py"}},
+                    {"type": "tool_use", "id": "toolu_01Gv7Kq2mXz8PpLw4RtY6NbC", "name": "Agent", "input": {"prompt": "look"}},
+                ],
+            },
             {
                 "role": "user",
                 "content": [
-                    {"type": "text", "text": "<system-reminder>Be careful</system-reminder>"},
-                    {"type": "text", "text": "use get_weather for Oslo", "cache_control": {"type": "ephemeral"}},
+                    {"type": "tool_result", "tool_use_id": "toolu_01A09q90qw90lq917835lq9x", "content": "File does not exist."},
+                    {"type": "tool_result", "tool_use_id": "toolu_01Gv7Kq2mXz8PpLw4RtY6NbC", "content": "not found", "is_error": True},
                 ],
-            }
+            },
+            {"role": "assistant", "content": [{"type": "text", "text": "Neither is there."}]},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "use get_weather for Oslo", "cache_control": {"type": "ephemeral"}}],
+            },
         ],
         "tools": [{**WEATHER, "input_schema": SCHEMA_OF_TOOLS}],
         "metadata": {"user_id": json.dumps({"device_id": "d" * 64, "session_id": "s"})},
@@ -458,6 +472,7 @@ def test_what_claude_code_sends(gateway: RunningGateway, simulator: SimulatorPro
     for model in (MODELS["anthropic"], MODELS["openai"], MODELS["ollama"]):
         answer = gateway.call("POST", "/v1/messages?beta=true", {**body, "model": model}, headers)
         assert answer.status == 200, answer.body
+        assert answer.headers["x-gateway-provider"] == model.partition("/")[0], "nothing of a client's own making is taken for a secret"
         assert b'"stop_reason":"tool_use"' in answer.body.replace(b": ", b":")
         assert b"message_stop" in answer.body
     ((sent, sent_headers),) = sent_to(simulator, "anthropic")
@@ -483,9 +498,9 @@ def test_an_exhausted_budget_is_asked_of_once_and_a_slow_provider_times_out(refu
         with pytest.raises(anthropic.APIStatusError) as broke:
             client.messages.create(model=MODELS["openai"], max_tokens=50, messages=asked("Hi"))
         assert (broke.value.status_code, counted.calls) == (402, 1)
-    with anthropic.Anthropic(base_url=refusing.url, api_key=refusing.good, max_retries=0, timeout=0.3) as client:
+    with anthropic.Anthropic(base_url=refusing.url, api_key=refusing.good, max_retries=0) as client:
         with pytest.raises(anthropic.APITimeoutError):
-            client.messages.create(model=MODELS["openai"], max_tokens=50, messages=asked(SLOW))
+            client.messages.create(model=MODELS["openai"], max_tokens=50, messages=asked(SLOW), timeout=0.3)
         with pytest.raises(anthropic.BadRequestError, match="cannot be answered"):
             client.messages.create(model=MODELS["openai"], max_tokens=50, messages=asked(FAILS))
     with anthropic.Anthropic(base_url=refusing.url, api_key=refusing.limited, max_retries=0) as client:

@@ -479,9 +479,9 @@ def test_an_exhausted_budget_is_asked_of_once_and_a_slow_provider_times_out(refu
             with pytest.raises(openai.APIStatusError) as broke:
                 ask()
             assert (broke.value.status_code, counted.calls) == (402, 1)
-    with openai.OpenAI(base_url=f"{refusing.url}/v1", api_key=refusing.good, max_retries=0, timeout=0.3) as client:
+    with openai.OpenAI(base_url=f"{refusing.url}/v1", api_key=refusing.good, max_retries=0) as client:
         with pytest.raises(openai.APITimeoutError):
-            client.chat.completions.create(model=model("openai"), messages=asked(SLOW))
+            client.chat.completions.create(model=model("openai"), messages=asked(SLOW), timeout=0.3)
         with pytest.raises(openai.BadRequestError, match="cannot be answered"):
             client.chat.completions.create(model=model("openai"), messages=asked(FAILS))
 

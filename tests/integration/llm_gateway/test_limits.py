@@ -1,10 +1,12 @@
 """Limits as a caller and an operator meet them."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 from tests.support import RunningGateway, running_gateway
+from tests.valkey import Valkey
 
 from llm_gateway.simulator import FaultRule, SimulatorProcess
 
@@ -154,3 +156,26 @@ def test_a_provider_that_says_it_has_nothing_left_is_passed_over(tmp_path: Path,
         assert [gateway.post("/query", prompt="Who is there?").json["provider"] for _ in range(3)] == ["openai", "anthropic", "anthropic"]
         rejected = gateway.post("/route/explain", prompt="Who is there?").json["rejected"]
         assert [(no["provider"], no["code"]) for no in rejected if no["provider"] == "openai"] == [("openai", "limit")]
+
+
+def test_a_provider_that_turned_one_replica_away_is_left_alone_by_all(tmp_path: Path, simulator: SimulatorProcess) -> None:
+    settings = {"routing.strategy": "priority", "providers.openai.priority": -2, "cache.max_size": 0}
+    with Valkey() as server:
+        shared = {**settings, "storage.redis_url": server.url}
+        with (
+            running_gateway(tmp_path / "one", simulator, shared) as one,
+            running_gateway(tmp_path / "other", simulator, shared) as other,
+        ):
+            assert [each.post("/query", prompt="Who is there?").json["provider"] for each in (one, other)] == ["openai", "openai"]
+            simulator.add_faults(FaultRule(kind="openai", path="/v1/chat", status=429, retry_after=50))
+            assert one.post("/query", prompt="Who is there?").json["provider"] != "openai"
+            simulator.clear_faults()
+            simulator.clear_log()
+            waiting = threading.Event()
+            for _ in range(3_000):
+                rejected = other.post("/route/explain", prompt="Who is there?").json["rejected"]
+                if ("openai", "limit") in [(no["provider"], no["code"]) for no in rejected]:
+                    break
+                waiting.wait(0.01)
+            assert [each.post("/query", prompt="Who is there?").json["provider"] != "openai" for each in (one, other)] == [True, True]
+            assert not [entry for entry in simulator.log("openai") if entry["method"] == "POST"]

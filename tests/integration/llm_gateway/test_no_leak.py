@@ -162,9 +162,10 @@ def asked_in_anthropic(draw: st.DrawFn, text: str) -> tuple[str, dict[str, Any],
         case "tool":
             body["tools"] = [{"name": "look", "description": text, "input_schema": {"type": "object", "properties": {}}}]
         case "result":
-            call = {"type": "tool_use", "id": "t1", "name": "look", "input": {"at": draw(st.sampled_from(("x", text)))}}
+            name, result = draw(st.sampled_from((("t1", text), (text, "ok"), (f"call_{text}", "ok"))))
+            call = {"type": "tool_use", "id": name, "name": "look", "input": {"at": draw(st.sampled_from(("x", text)))}}
             messages += [{"role": "assistant", "content": [call]}]
-            messages += [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": text}]}]
+            messages += [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": name, "content": result}]}]
         case "thinking":
             said, signed = draw(st.sampled_from(((text, "c2ln"), ("hm", text), ("hm", in_base64(f"{text:<80}")))))
             thought = [{"type": "thinking", "thinking": said, "signature": signed}, {"type": "text", "text": "so"}]

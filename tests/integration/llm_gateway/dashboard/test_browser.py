@@ -14,7 +14,6 @@ from llm_gateway.simulator import FaultRule, SimulatorProcess
 
 pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH and none named in CHROMIUM"),
-    pytest.mark.xdist_group("browser"),
 ]
 
 CORPUS: Final = (

@@ -184,3 +184,50 @@ def test_names_of_fields_and_roles_say_nothing_alone() -> None:
     }
     native = [text for place, text in strings_of(chat(model="m1", native=Native("openai", body))) if place.startswith("/native")]
     assert native == ["role: robot", f"type: {CANARY}", "temperature: 4539148803436467", "secret_stream"]
+
+
+CALL_IDS = (
+    "toolu_01A09q90qw90lq917835lq9", "toolu_bdrk_01A09q90qw90lq917835lq", "tooluse_kZJMlvQmRJ6eAyJE5GIl7Q", "call_9pw2HdzFpQbr5tT1xKMPsq3a",
+    "fc_68a1c2e4f09c81a0b7", "chatcmpl-tool-0d5a6c7e8f9041a2b3c4d5e6f7081929", "call_cmpl123_0_1",
+    UUID, f"run-{UUID}", f"call_{UUID}",
+)  # fmt: skip
+
+
+def _called(call_id: str, *, native: bool = True) -> ChatRequest:
+    turn = [{"role": "assistant", "content": [{"type": "tool_use", "id": call_id, "name": "look", "input": {}}]}]
+    body: JsonObject = {
+        "messages": [*turn, {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call_id, "content": "ok"}]}]
+    }
+    messages = (Message("assistant", (ToolCall(call_id, "look"),)), Message("user", (ToolResult(call_id, (Text("ok"),)),)))
+    return ChatRequest(messages, native=Native("anthropic", body) if native else None)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("call_id", CALL_IDS)
+def test_ids_of_calls_are_made_by_vendors(call_id: str, native: bool) -> None:
+    assert not any(call_id in text for _, text in strings_of(_called(call_id, native=native)))
+    written = msgspec.structs.replace(_called(call_id, native=native), end_user=f"I am {call_id}")
+    assert any(call_id in text for _, text in strings_of(written))
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize(
+    "call_id", ["sk-1234567890abcdef", "call_sk-proj-1234567890abcdef", "toolu_my password is x", "AKIAIOSFODNN7QRSTUVW"]
+)
+def test_any_other_id_is_judged(call_id: str, native: bool) -> None:
+    assert any(call_id in text for _, text in strings_of(_called(call_id, native=native)))
+
+
+RELEASE = "x-anthropic-billing-header: cc_version=2.1.197.84c; cc_entrypoint=sdk-cli;"
+
+
+@pytest.mark.parametrize(
+    ("text", "judged"),
+    [(RELEASE, False), (f"{RELEASE} cch=1f2e3;", False), (f"{RELEASE} cch=hunter2;", True), (f"{RELEASE} and more", True)],
+)
+def test_the_release_of_a_client_is_made_by_it(text: str, judged: bool) -> None:
+    body: JsonObject = {"system": [{"type": "text", "text": text}, {"type": "text", "text": "Be brief"}]}
+    request = chat(native=Native("anthropic", body))
+    assert any(text in told for _, told in strings_of(request)) is judged
+    elsewhere = chat(native=Native("anthropic", {"system": [{"type": "text", "text": "Be brief"}, {"type": "text", "text": text}]}))
+    assert any(text in told for _, told in strings_of(elsewhere))

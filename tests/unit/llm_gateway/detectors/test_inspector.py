@@ -138,6 +138,13 @@ def test_the_version_names_the_rules() -> None:
     assert len({plain.version, Inspector(("x1",), {}, 0.7).version, Inspector((), {"a": "b"}, 0.7).version}) == 3
 
 
+def test_an_id_is_nobodys_continuation(inspector: Inspector) -> None:
+    """Names and ids of calls stand side by side in every conversation with tools."""
+    for drawn in ("D681PevKs", "pyd_ai_4f1c2a9b8e7d6c5b4a39281706f5e4d3", "f3kZ9mQ2xL7vB1nR"):
+        rows = [("/messages/1/content/0/name", "get_weather"), ("/messages/1/content/0/id", drawn), ("/messages/1/content/1/name", "Agent")]
+        assert not inspector.judge(rows).sensitive
+
+
 def test_a_value_split_over_messages_is_seen(inspector: Inspector) -> None:
     halves = [("/messages/0/content", "charge my card 45391488"), ("/messages/1/content", "03436467")]
     assert inspector.judge(halves).sensitive

@@ -355,3 +355,11 @@ def test_every_string_on_the_wire_stands_in_the_request_or_is_a_constant(request
     results = [part for message in request_.messages for part in message.parts() if isinstance(part, ToolResult)]
     joined = {"".join(text.text for text in result.content if isinstance(text, Text)) for result in results}
     assert strings_in(body_of(request_, "m")) <= strings_in(msgspec.to_builtins(request_)) | joined | CONSTANTS | {""}
+
+
+@pytest.mark.parametrize(("efforts", "told"), [((), False), (("low", "high"), True)])
+def test_an_effort_that_every_call_names_is_told_to_models_that_know_it(efforts: tuple[str, ...], told: bool) -> None:
+    hinted = ChatRequest(HELLO, reasoning_effort="high", native=Native("anthropic", {"output_config": {"effort": "high"}}))
+    assert ("reasoning_effort" in msgspec.json.decode(encode_chat(hinted, "m", Dialect(efforts=efforts)))) is told
+    meant = ChatRequest(HELLO, reasoning_effort="high")
+    assert msgspec.json.decode(encode_chat(meant, "m", Dialect(efforts=efforts)))["reasoning_effort"] == "high"
