@@ -19,6 +19,7 @@ from llm_gateway.core.types import (
     EmbeddingRequest,
     Image,
     Json,
+    JsonObject,
     Message,
     Passthrough,
     Request,
@@ -41,9 +42,11 @@ _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _DIGEST = r"[0-9a-f]{64}"
 _USER = re.compile(
     rf"(?:user_)?(?:{_DIGEST}|{_UUID})(?:_account_(?:{_UUID})?_session_{_UUID})?"
+    r"|user[_-][A-Za-z0-9]{20,32}"
     rf'|\{{(?:"(?:device_id|account_uuid|session_id)": ?"(?:{_DIGEST}|{_UUID})?"(?:, ?)?){{1,3}}\}}'
 )
-"""A user as Anthropic asks for one (a digest or a UUID that stands for a person), or as Claude Code names its sessions."""
+"""A user as OpenAI and Anthropic ask for one (a digest, a UUID or a drawn name that stands for a person), or as Claude Code names its
+sessions."""
 _BETA = re.compile(r"[a-z][a-z0-9]{0,15}(?:-[a-z0-9]{1,16}){0,7}-[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 """A preview feature of Anthropic's API: words and a date."""
 _SIGNATURE = re.compile(
@@ -68,6 +71,7 @@ _FIELDS = frozenset(
 )  # fmt: skip
 """Names of fields that the gateway itself writes on every wire: standing alone they say nothing. With a text or a large number they are
 judged along with it."""
+_MADE_FIELDS = frozenset({"metadata", "anthropic_beta", "system", "user", "safety_identifier", "prompt_cache_key"})
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
@@ -214,16 +218,8 @@ def _made_by_vendors(request: Request) -> Iterator[str]:
     features and of a client's release.
     Anything else in the same places is judged like all other text.
     """
-    body = request.native.body if request.native is not None else {}
-    metadata, betas, system = body.get("metadata"), body.get("anthropic_beta"), body.get("system")
-    user = metadata.get("user_id") if isinstance(metadata, dict) else None
-    if isinstance(user, str) and _USER.fullmatch(user):
-        yield user
-    if isinstance(betas, list):
-        yield from (name for name in betas if isinstance(name, str) and _BETA.fullmatch(name))
-    first = system[0] if isinstance(system, list) and system else None
-    if isinstance(first, dict) and isinstance(text := first.get("text"), str) and _CLIENT.fullmatch(text):
-        yield text
+    if request.native is not None and not request.native.body.keys().isdisjoint(_MADE_FIELDS):
+        yield from _made_fields(request.native.body)
     if isinstance(request, ChatRequest):
         for message in request.messages:
             if not isinstance(message.content, str):
@@ -235,6 +231,20 @@ def _made_by_vendors(request: Request) -> Iterator[str]:
                         name = part.id if isinstance(part, ToolCall) else part.tool_call_id
                         if _CALL_ID.fullmatch(name):
                             yield name
+
+
+def _made_fields(body: JsonObject) -> Iterator[str]:
+    metadata, betas, system = body.get("metadata"), body.get("anthropic_beta"), body.get("system")
+    users = (
+        metadata.get("user_id") if isinstance(metadata, dict) else None,
+        *map(body.get, ("user", "safety_identifier", "prompt_cache_key")),
+    )
+    yield from (user for user in users if isinstance(user, str) and _USER.fullmatch(user))
+    if isinstance(betas, list):
+        yield from (name for name in betas if isinstance(name, str) and _BETA.fullmatch(name))
+    first = system[0] if isinstance(system, list) and system else None
+    if isinstance(first, dict) and isinstance(text := first.get("text"), str) and _CLIENT.fullmatch(text):
+        yield text
 
 
 def _is_signature(text: str) -> bool:

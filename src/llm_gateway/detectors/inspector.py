@@ -51,7 +51,7 @@ _SEAM_END = re.compile(r"[A-Za-z0-9_\-+/=:@.]\Z")
 _SEAM_START = re.compile(r"[A-Za-z0-9_\-+/=:@.]")
 _CHAIN_CHARS = 400
 _PARAGRAPH_CHARS = 24
-_IDS = ("/id", "/tool_call_id")
+_IDS = ("/id", "_id", "-id")
 _SPACED_LETTERS = frozenset(letter for letter in map(chr, range(0x590)) if letter.isalpha())
 """Letters of scripts that put spaces between words."""
 _JOINED_CHARS = 32_768

@@ -72,6 +72,17 @@ def _near(entries: Sequence[tuple[int, int, str]], start: int, end: int) -> bool
     return index < len(entries) and entries[index][0] < end
 
 
+def _around(entries: Sequence[tuple[int, int, str]], start: int, end: int, reach: int) -> bool:
+    """Whether a word of the class stands beside the token. Inside it only longer ones count: letters drawn by chance spell pw and pin."""
+    for begin, _, word in entries[bisect_left(entries, (start - 60, 0, "")) :]:
+        if begin >= end + reach:
+            return False
+        if not start <= begin < end or len(word) >= _SPELT_CHARS:
+            return True
+    return False
+
+
+_SPELT_CHARS = 5
 _HASH_TAIL = re.compile(r"(?:s|ed|es|ids?|sums?|parent|state|number|no|ref|name|[0-9]+)?(?![a-z])", re.IGNORECASE)
 
 
@@ -132,7 +143,7 @@ def _stands_for_nothing(text: str, start: int, end: int, token: str) -> bool:
 
 
 def _token_confidence(text: str, words: Words, start: int, end: int, token: str, kind: Shape) -> float:
-    close = _near(words.key, start - 60, end + 40) or _near(words.password, start - 60, end + 30)
+    close = _around(words.key, start, end, 40) or _around(words.password, start, end, 30)
     low, high = passage(text, start, end, _NOTE_CHARS + 1)
     hashed = _near(words.hash, max(low, start - 36), start) or _near(words.hash, start, min(high, end + 16))
     given = kind is Shape.RANDOM and len(token) >= 20 and bool(_GIVEN.search(text[max(0, start - 48) : start]))

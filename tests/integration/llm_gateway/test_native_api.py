@@ -248,7 +248,7 @@ def test_a_caller_who_leaves_ends_the_call_upstream(gateway: RunningGateway, sim
     client.close()
     left = time.monotonic()
     while not any(entry["client_left"] for entry in simulator.log("openai")):
-        assert time.monotonic() - left < 1.0
+        assert time.monotonic() - left < 5.0
         time.sleep(0.02)
     assert gateway.get("/metrics").json["errors_by_type"] == {"client_closed_request": 1}
 

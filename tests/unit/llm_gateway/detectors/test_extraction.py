@@ -231,3 +231,19 @@ def test_the_release_of_a_client_is_made_by_it(text: str, judged: bool) -> None:
     assert any(text in told for _, told in strings_of(request)) is judged
     elsewhere = chat(native=Native("anthropic", {"system": [{"type": "text", "text": "Be brief"}, {"type": "text", "text": text}]}))
     assert any(text in told for _, told in strings_of(elsewhere))
+
+
+@pytest.mark.parametrize("field", ["user", "safety_identifier", "prompt_cache_key"])
+@pytest.mark.parametrize(
+    ("user", "judged"),
+    [
+        (DIGEST, False),
+        (UUID, False),
+        ("user_2NNEqL2nrIRdJ194ndJqAHwEfxC", False),
+        ("ada@kensington-labs.co.uk", True),
+        ("sk-1234567890abcdef", True),
+    ],
+)
+def test_who_a_user_is_at_openai(field: str, user: str, judged: bool) -> None:
+    request = chat(end_user=None if field == "prompt_cache_key" else user, native=Native("openai", {field: user}))
+    assert any(user in text for _, text in strings_of(request)) is judged

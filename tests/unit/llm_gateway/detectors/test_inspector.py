@@ -143,6 +143,8 @@ def test_an_id_is_nobodys_continuation(inspector: Inspector) -> None:
     for drawn in ("D681PevKs", "pyd_ai_4f1c2a9b8e7d6c5b4a39281706f5e4d3", "f3kZ9mQ2xL7vB1nR"):
         rows = [("/messages/1/content/0/name", "get_weather"), ("/messages/1/content/0/id", drawn), ("/messages/1/content/1/name", "Agent")]
         assert not inspector.judge(rows).sensitive
+    headers = [("/headers/x-correlation-id", "x-correlation-id: gw-01M84AW0Q268S0SWYCHJMZN9VF"), ("/headers/x-user-id", "x-user-id: local")]
+    assert not inspector.judge(headers).sensitive
 
 
 def test_a_value_split_over_messages_is_seen(inspector: Inspector) -> None:
