@@ -23,11 +23,22 @@ _TOKEN: Final = object()
 
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]")
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
+KEPT_BYTES: Final = 16_384
+"""A judged request up to this size is kept as it was and compared whole, which costs less than a second digest."""
+
+
+def encoded(request: Request) -> bytes:
+    """Every field of a request, in one form."""
+    return _encoder.encode(request)
+
+
+def _digest(form: bytes) -> bytes:
+    return hashlib.blake2b(form, digest_size=32).digest()
 
 
 def digest(request: Request) -> bytes:
     """A 32-byte fingerprint of every field of a request."""
-    return hashlib.blake2b(_encoder.encode(request), digest_size=32).digest()
+    return _digest(encoded(request))
 
 
 class WireBytes:
@@ -78,15 +89,16 @@ ANYTHING: Final = Granted()
 class Clearance:
     """Where a judged request may go. Immutable; made by `core.seal.seal`."""
 
-    __slots__ = ("_digest", "_eligible", "_granted", "_policy_version")
+    __slots__ = ("_digest", "_eligible", "_granted", "_judged", "_policy_version")
     _digest: bytes
+    _judged: bytes | None
     _eligible: frozenset[Destination]
     _policy_version: str
     _granted: Granted
 
     def __init__(
         self,
-        request_digest: bytes,
+        judged: bytes,
         eligible: frozenset[Destination],
         policy_version: str,
         token: object,
@@ -94,7 +106,8 @@ class Clearance:
     ) -> None:
         if token is not _TOKEN:
             raise Internal("a clearance is made by the security filter only")
-        object.__setattr__(self, "_digest", request_digest)
+        object.__setattr__(self, "_digest", _digest(judged))
+        object.__setattr__(self, "_judged", judged if len(judged) <= KEPT_BYTES else None)
         object.__setattr__(self, "_eligible", eligible)
         object.__setattr__(self, "_policy_version", policy_version)
         object.__setattr__(self, "_granted", granted)
@@ -136,10 +149,14 @@ class Clearance:
             raise Internal(f"{provider.name} is not cleared for this content")
         if not self._granted.model(provider.name, model):
             raise Internal(f"the caller's key does not cover {provider.name}/{model}")
-        if digest(request) != self._digest:
-            raise Internal("the request changed after it was judged")
+        self._check(request)
         http = _forwarded(request, provider) if isinstance(request, Passthrough) else provider.encode(request, model, now_s)
         return WireBytes(_at_origin(http, provider), provider.destination, _TOKEN)
+
+    def _check(self, request: Request) -> None:
+        form = encoded(request)
+        if form != self._judged if self._judged is not None else _digest(form) != self._digest:
+            raise Internal("the request changed after it was judged")
 
     def service_wire(self, request: Passthrough, service: "ServiceDoor") -> WireBytes:
         """The bytes that carry one operation to a remote integrated service.
@@ -149,8 +166,7 @@ class Clearance:
         """
         if service.destination not in self._eligible or request.provider != service.destination.provider:
             raise Internal(f"{service.destination.provider} is not cleared for this content")
-        if digest(request) != self._digest:
-            raise Internal("the request changed after it was judged")
+        self._check(request)
         return WireBytes(_below_origin(service.forward(request), service.destination), service.destination, _TOKEN)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_gateway.core import clearance
-from llm_gateway.core.clearance import Clearance, WireBytes, digest, probe_wire
+from llm_gateway.core.clearance import KEPT_BYTES, Clearance, WireBytes, digest, probe_wire
 from llm_gateway.core.errors import Internal, ProviderError
 from llm_gateway.core.routing import Destination
 from llm_gateway.core.seal import seal
@@ -76,8 +76,10 @@ def test_the_same_name_at_another_level_or_origin_is_another_destination() -> No
             sealed.wire(request, Plain(other), "m", 0)
 
 
-@given(st.text(), st.text(), st.booleans())
-def test_only_the_judged_request_passes(judged: str, sent: str, stream: bool) -> None:
+@given(st.text(), st.text(), st.booleans(), st.sampled_from([0, KEPT_BYTES]))
+def test_only_the_judged_request_passes(judged: str, sent: str, stream: bool, more: int) -> None:
+    """Whether it is small enough to be kept, or told by its digest."""
+    judged, sent = judged + "x" * more, sent + "x" * more
     sealed = seal(chat(judged), frozenset({HIGH}), "1")
     other = chat(sent, stream=stream)
     if other == chat(judged):
