@@ -66,7 +66,9 @@ def optimized(prompt: str, task_type: str, context: str = "") -> tuple[str, tupl
     direct = _FILLERS.sub("", text).strip(" ,") or text
     if direct != text:
         changes.append("said directly what to do")
-        text = direct[:1].upper() + direct[1:]
+        capital = direct[:1].upper()
+        # Some letters have no capital of their own: ß would become SS.
+        text = capital + direct[1:] if capital.lower() == direct[:1] else direct
     elif text != prompt:
         changes.append("removed superfluous space")
     if text and text[-1] not in _SENTENCE_END and "\n" not in text:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.llm_gateway.integrations.working import TestWork, with_work
 
@@ -31,6 +31,8 @@ def test_nothing_but_names_means_anything() -> None:
 
 
 @given(st.text(min_size=1, max_size=300), st.sampled_from(["summary", "code_review", "nonsense", "technical_summary"]))
+@example(",ß", "summary")
+@example("ıt", "summary")
 def test_rules_keep_every_word_but_courtesies(prompt: str, task: str) -> None:
     better, _ = optimized(prompt, task)
     courtesies = {"could", "can", "would", "will", "you", "i", "want", "to", "like", "i'd", "need", "please", "kindly"}
