@@ -140,6 +140,15 @@ def is_local(found: Upstream) -> bool:
     return is_local_origin(found.destination.origin, found.settings.local)
 
 
+def _own_names(settings: Settings) -> frozenset[str]:
+    """The names of models that the configuration holds."""
+    names = set(settings.aliases)
+    for name, provider in settings.providers.items():
+        models = {provider.model, provider.embedding_model, *provider.models} - {""}
+        names |= models | {f"{name}/{model}" for model in models}
+    return frozenset(names)
+
+
 def _semantic_cache(settings: Settings, shared: Shared, way: Next) -> Wordings | None:
     """The semantic cache, where it is switched on; `way` is that of its calls for vectors."""
     if not settings.cache.semantic.enabled:
@@ -163,7 +172,9 @@ class Gateway:
         """Planted secrets that the detector missed; with any, only providers of the highest level are served."""
         admin = admin_token(settings.auth.admin_token.get_secret_value(), Path(settings.server.data_dir))
         self.authenticator = Authenticator(settings.auth, admin, shared.keys, shared.clock)
-        self.security_filter = SecurityFilter(security, (found.destination for found in usable), inspector, trusted=not self.unflagged)
+        self.security_filter = SecurityFilter(
+            security, (found.destination for found in usable), inspector, trusted=not self.unflagged, models=_own_names(settings)
+        )
         self.audit = audit = AuditLog(shared.trail, settings.audit, shared.clock, shared.sealer, self.security_filter.is_sensitive)
         self.limiter = limiter = RateLimiter(settings, shared.counters, shared.run, shared.tiers.by_caller)
         self.keeper = keeper = BudgetKeeper(settings, shared.ledger, lambda: self.router, self._key_budget)

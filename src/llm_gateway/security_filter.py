@@ -40,15 +40,22 @@ SCAN_OVERLAP_CHARS = 512
 class SecurityFilter:
     """The stage.
 
-    `destinations` are the configured providers' origins with their levels. `trusted` False: the detector failed its
-    self-test, and is not believed when it says that something is harmless.
+    `destinations` are the configured providers' origins with their levels, `models` the operator's own names of models. `trusted`
+    False: the detector failed its self-test, and is not believed when it says that something is harmless.
     """
 
     def __init__(
-        self, settings: SecuritySettings, destinations: Iterable[Destination], inspector: Inspector, *, trusted: bool = True
+        self,
+        settings: SecuritySettings,
+        destinations: Iterable[Destination],
+        inspector: Inspector,
+        *,
+        trusted: bool = True,
+        models: frozenset[str] = frozenset(),
     ) -> None:
         self._settings = settings
         self._inspector = inspector
+        self._models = models
         self._policies = {kind: _policy(policy) for kind, policy in settings.policies.items()}
         self._redacts = any(policy.action == "redact" for policy in self._policies.values())
         everywhere = frozenset(destinations)
@@ -143,7 +150,7 @@ class SecurityFilter:
         if not self._settings.auto_classification:
             return Sensitivity(1.0, True, failed="classification is switched off")
         try:
-            extraction = extract(request)
+            extraction = extract(request, self._models)
             if sum([len(text) for _, text in extraction.strings]) <= self._settings.analysis_offload_chars:
                 return self._judge(extraction)
             async with asyncio.timeout(self._settings.analysis_timeout_s):

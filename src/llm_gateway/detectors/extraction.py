@@ -191,8 +191,11 @@ def _has_token_ids(items: list[Json]) -> bool:
     return any((type(item) is int) or (isinstance(item, list) and any(type(inner) is int for inner in item)) for item in items)
 
 
-def extract(request: Request) -> Extraction:
-    """All strings of `request`, each once, and its unreadable parts."""
+def extract(request: Request, models: frozenset[str] = frozenset()) -> Extraction:
+    """All strings of `request`, each once, and its unreadable parts.
+
+    `models` are names of models that the operator gave: asking for one says nothing.
+    """
     walk = _Walk()
     if isinstance(request, EmbeddingRequest):
         for index, text in enumerate(request.inputs):
@@ -202,9 +205,12 @@ def extract(request: Request) -> Extraction:
     else:
         _passthrough(walk, request)
     made = set(_made_by_vendors(request)) if request.native is not None else set()
-    for name, scalar in (("model", request.model), ("end_user", request.end_user)):
-        if scalar and not (name == "end_user" and scalar in made):
-            walk.add(f"/{name}", scalar)
+    if request.model in models:
+        made.add(request.model)
+    elif request.model:
+        walk.add("/model", request.model)
+    if request.end_user and request.end_user not in made:
+        walk.add("/end_user", request.end_user)
     if request.native is not None:
         walk.seen |= made  # now, so that the same string in a message has been judged
         walk.json("/native", request.native.body)

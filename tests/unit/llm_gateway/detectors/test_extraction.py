@@ -247,3 +247,12 @@ def test_the_release_of_a_client_is_made_by_it(text: str, judged: bool) -> None:
 def test_who_a_user_is_at_openai(field: str, user: str, judged: bool) -> None:
     request = chat(end_user=None if field == "prompt_cache_key" else user, native=Native("openai", {field: user}))
     assert any(user in text for _, text in strings_of(request)) is judged
+
+
+@pytest.mark.parametrize("native", [None, Native("openai", {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]})])
+def test_an_operators_own_name_of_a_model_says_nothing_and_any_other_is_judged(native: Native | None) -> None:
+    request = ChatRequest((Message("user", "hello"),), model="gpt-4o", native=native)
+    assert "gpt-4o" in " ".join(text for _, text in extract(request, frozenset({"gpt-4"})).strings)
+    assert "gpt-4o" not in " ".join(text for _, text in extract(request, frozenset({"gpt-4o"})).strings)
+    said = msgspec.structs.replace(request, messages=(Message("user", "gpt-4o"),))
+    assert ("/messages/0/content", "gpt-4o") in extract(said, frozenset({"gpt-4o"})).strings
