@@ -196,9 +196,9 @@ class AuditLog:
         self._journal.add(self._entry(exchange, call, _encode(detail).decode(), provider, outcome_of(exchange)))
 
     def _content(self, exchange: Exchange, answered: Answered, sealer: Sealer) -> str:
-        """Question and answer, sealed; nothing where any of it is sensitive (what was redacted and put back included)."""
+        """Question and answer, sealed; nothing where any of it is sensitive, or was redacted and put back."""
         answer = answered.text
-        if answer is None or not is_harmless(exchange) or self._is_sensitive(answer):
+        if answer is None or exchange.redacted or not is_harmless(exchange) or self._is_sensitive(answer):
             return ""
         return sealed(exchange.request, answer, exchange.correlation_id, sealer)
 

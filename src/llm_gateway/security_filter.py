@@ -94,6 +94,7 @@ class SecurityFilter:
         vault = None
         if self._redacts and any(self._policy_of(kind).action == "redact" for kind in sensitivity.kinds):
             exchange.request, vault = redacted(exchange.request, self._to_redact, (text for _, text in extract(exchange.request).strings))
+            exchange.redacted = True
             sensitivity = await self.judged(exchange.request)
         exchange.sensitivity = sensitivity
         self._block(sensitivity)

@@ -54,8 +54,8 @@ class Exchange:
     __slots__ = (
         "_ends", "attempts", "cache_state", "caller", "chosen", "clearance", "conversation_id", "correlation_id",
         "cost_usd", "credentials", "deadline_s", "decision", "failure", "finish_reason", "force_refresh", "headers",
-        "ingress", "minimum_level", "queued_s", "received_s", "request", "sensitivity", "similarity", "strategy", "tainted", "trace",
-        "upstream_headers", "upstream_s", "usage",
+        "ingress", "minimum_level", "queued_s", "received_s", "redacted", "request", "sensitivity", "similarity", "strategy", "tainted",
+        "trace", "upstream_headers", "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +81,8 @@ class Exchange:
         self.conversation_id: str | None = None
         self.tainted = False
         """Whether the conversation once held sensitive content."""
+        self.redacted = False
+        """Whether values were replaced in the request that is sent; the answer has them again."""
         self.minimum_level: SecurityLevel | None = None
         """Level that the caller asks for by itself; it can raise what the policy asks, never lower it."""
         self.force_refresh = False

@@ -36,6 +36,7 @@ from llm_gateway.core.errors import (
 from llm_gateway.core.exchange import Caller, Credentials, Exchange, Next, Reply
 from llm_gateway.core.findings import Finding, Sensitivity
 from llm_gateway.core.routing import Attempt
+from llm_gateway.core.sealing import Sealer
 from llm_gateway.core.settings import AuditSettings
 from llm_gateway.core.types import Request, SecurityLevel
 from llm_gateway.pipeline import compose
@@ -595,3 +596,19 @@ async def open_call(trail: AuditTrail, house: House) -> None:
     """A call whose intent is written, and no outcome."""
     exchange = exchange_of(house, "gw-open")
     await AuditLog(trail, STRICT, house.clock).before_attempt(exchange, exchange.attempts[0])
+
+
+@pytest.mark.parametrize("redacted", [False, True])
+async def test_what_was_redacted_is_not_kept_though_nothing_in_the_answer_tells(store: HandStore, tmp_path: Path, redacted: bool) -> None:
+    house = House(TWO)
+    keeping = AuditSettings(store_content=True)  # type: ignore[call-arg]
+    scene = Scene(store, await AuditTrail.open(store, keeping, tmp_path, house.clock), house, keeping)
+    scene.log = AuditLog(scene.trail, keeping, house.clock, Sealer(b"s" * 32), lambda _: False)
+    house.router._before_attempt = scene.log.before_attempt
+    scene.way = compose([scene.log, scene.desk], house.router)
+    scene.desk.verdict = Sensitivity(0.0, False)
+    exchange = scene.exchange()
+    exchange.redacted = redacted
+    await scene.call(exchange)
+    outcome = next(row for row in await scene.rows() if row.kind == "outcome")
+    assert ("content" in detail(outcome)) is not redacted
