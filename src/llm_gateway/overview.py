@@ -20,34 +20,35 @@ from llm_gateway.core.errors import Internal, InvalidRequest, NotFound, Overload
 from llm_gateway.core.exchange import Caller, Credentials, Exchange, Next
 from llm_gateway.core.findings import Sensitivity
 from llm_gateway.core.ids import correlation_id
-from llm_gateway.core.pricing import PICO_PER_USD
 from llm_gateway.core.routing import Target
 from llm_gateway.core.settings import IntegrationSettings, PassthroughSettings
 from llm_gateway.core.types import JsonObject, Passthrough, Request
 from llm_gateway.core.wire import Provider
 from llm_gateway.costs.outlook import Outlook
 from llm_gateway.enriched_queries import EnrichedQueries
-from llm_gateway.gateway import Gateway, Upstream, is_local
+from llm_gateway.gateway import Gateway
 from llm_gateway.identity.keys import Grant, Key
 from llm_gateway.ledger.desk import Desk
 from llm_gateway.metrics.exposition import Gauges
 from llm_gateway.metrics.view import MetricsView, Record, shown_route
+from llm_gateway.overview_documents import (
+    candidate_documents,
+    conversation_document,
+    eligible_documents,
+    limit_status_document,
+    model_document,
+    provider_document,
+    provider_health,
+    sensitivity_document,
+)  # fmt: skip
 from llm_gateway.protocols.untold import asked_fields, untold
 from llm_gateway.provider_router import STRATEGIES as STRATEGIES_BY_NAME
-from llm_gateway.rate_limiter import CallerLimits
-from llm_gateway.routing.states import ProviderState
 from llm_gateway.stores.responses import ResponseStore
 
 _log = structlog.get_logger(__name__)
 MOST_REMEMBERED = 1024
 
 _WINDOWS = ("burst", "requests_per_minute", "requests_per_hour", "tokens_per_minute")
-_HEALTH: dict[str, Literal["healthy", "degraded", "unhealthy", "unconfigured"]] = {
-    "available": "healthy",
-    "degraded": "degraded",
-    "unavailable": "unhealthy",
-    "unconfigured": "unconfigured",
-}
 
 
 class Running(Protocol):
@@ -166,15 +167,7 @@ class Overview:
             service="healthy" if self.ready()[0] and not gateway.unflagged else "degraded",
             version=__version__,
             uptime=round(gateway.shared.metrics.uptime_s, 3),
-            providers={
-                state.name: doc.ProviderHealth(
-                    available=state.status in {"available", "degraded"},
-                    status=_HEALTH[state.status],
-                    last_checked=state.checked_wall_s,
-                    reason=state.reason,
-                )
-                for state in states
-            },
+            providers={state.name: provider_health(state) for state in states},
             cache=doc.CacheHealth(
                 status=gateway.cache.state, total_entries=shared.store.size[0], total_size_mb=round(shared.store.size[1] / 1e6, 3)
             ),
@@ -194,21 +187,7 @@ class Overview:
     def providers(self) -> doc.ProvidersDocument:
         gateway = self._gateway
         return doc.ProvidersDocument(
-            providers=[
-                doc.ProviderDocument(
-                    name=state.name,
-                    kind=state.kind,
-                    type="local" if is_local(gateway.upstreams[state.name]) else "cloud",
-                    model=state.model or None,
-                    security_level=state.security_level.value,
-                    cost_per_token=state.usd_per_token,
-                    status=state.status,
-                    reason=state.reason,
-                    capabilities=_capabilities(gateway.upstreams[state.name]),
-                    live=_live(state, gateway.upstreams[state.name]),
-                )
-                for state in gateway.router.states()
-            ]
+            providers=[provider_document(state, gateway.upstreams[state.name]) for state in gateway.router.states()]
         )
 
     async def provider_limits(self, provider: str) -> doc.ProviderLimitsDocument:
@@ -219,7 +198,7 @@ class Overview:
         found = await limiter.provider_status(provider)
         windows: dict[str, doc.WindowDocument | None] = dict.fromkeys(_WINDOWS)
         if found is not None:
-            status = _limit_status(found)
+            status = limit_status_document(found)
             limits = (*found.rules.requests, found.rules.tokens)
             windows |= {name: getattr(status, name) for name, limit in zip(_WINDOWS, limits, strict=True) if limit < UNLIMITED}
         return doc.ProviderLimitsDocument(provider=provider, at_limit=limiter.limited(provider) is not None, **windows)
@@ -227,20 +206,10 @@ class Overview:
     def models(self) -> doc.ModelsDocument:
         gateway = self._gateway
         defaults = {(state.name, state.model) for state in gateway.router.states()}
-        models = []
-        for target in gateway.router.models():
-            facts, price = gateway.router.facts(target)
-            models.append(
-                doc.ModelDocument(
-                    id=str(target),
-                    provider=target.provider,
-                    model=target.model,
-                    default=(target.provider, target.model) in defaults,
-                    context_window=facts.context_window_tokens,
-                    input_usd_per_million_tokens=price.base.input / PICO_PER_USD * 1e6 if price else None,
-                    output_usd_per_million_tokens=price.base.output / PICO_PER_USD * 1e6 if price else None,
-                )
-            )
+        models = [
+            model_document(target, *gateway.router.facts(target), default=(target.provider, target.model) in defaults)
+            for target in gateway.router.models()
+        ]
         return doc.ModelsDocument(models=models, aliases=gateway.settings.aliases)
 
     @property
@@ -301,7 +270,7 @@ class Overview:
         caller = self._gateway.authenticator.identify(credentials)
         if caller.is_admin and credentials.user_id:
             caller = Caller(credentials.user_id)
-        return _limit_status(await self._gateway.limiter.status(caller))
+        return limit_status_document(await self._gateway.limiter.status(caller))
 
     def tiers(self) -> TiersDocument:
         """The tiers that were given to callers."""
@@ -352,25 +321,12 @@ class Overview:
             raise Internal("the security filter gave no verdict")
         decision = gateway.router.decide(exchange.request, exchange.clearance, strategy)
         return doc.ExplainDocument(
-            sensitivity=_sensitivity(exchange.sensitivity),
-            eligible=[
-                doc.EligibleDocument(provider=place.provider, security_level=place.security_level.value, origin=place.origin)
-                for place in sorted(exchange.clearance.eligible, key=lambda place: place.provider)
-            ],
-            ranked=[
-                doc.CandidateDocument(
-                    provider=candidate.target.provider,
-                    model=candidate.target.model,
-                    score=round(candidate.score, 4),
-                    reasons=list(candidate.reasons),
-                    predicted_cost=candidate.predicted_cost_usd,
-                    predicted_latency=candidate.predicted_latency_s,
-                )
-                for candidate in decision.ranked
-            ],
+            sensitivity=sensitivity_document(exchange.sensitivity),
+            eligible=eligible_documents(exchange.clearance),
+            ranked=candidate_documents(decision),
             rejected=[doc.RejectionDocument(provider=no.provider, code=no.code, reason=no.reason) for no in decision.rejected],
             cache=await self._forecast(exchange),
-            limits=_limit_status(await gateway.limiter.status(exchange.caller)),
+            limits=limit_status_document(await gateway.limiter.status(exchange.caller)),
             strategy=decision.strategy,
             reason=decision.reason,
             policy_version=exchange.clearance.policy_version,
@@ -419,24 +375,7 @@ class Overview:
         found = await self._gateway.shared.conversations.read(conversation_id, owner)
         if found is None:
             raise NotFound(f"no conversation {conversation_id!r}", param="conversation_id")
-        return doc.ConversationDocument(
-            conversation_id=found.id,
-            owner=found.owner,
-            created=found.created_s,
-            updated=found.updated_s,
-            tainted=found.tainted,
-            turns=[
-                doc.TurnDocument(
-                    role=turn.role,
-                    content=turn.content,
-                    tokens=turn.tokens,
-                    created=turn.created_s,
-                    provider=turn.provider,
-                    model=turn.model,
-                )
-                for turn in found.turns
-            ],
-        )
+        return conversation_document(found)
 
     async def conversations(self, credentials: Credentials, after: float | None, limit: int) -> doc.ConversationsDocument:
         """A caller's conversations; an administrator may name whose."""
@@ -464,61 +403,5 @@ class Overview:
         await self._gateway.shared.conversations.erase(conversation_id, None if caller.is_admin else caller.id)
 
 
-def _limit_status(found: CallerLimits) -> doc.LimitStatusDocument:
-    gauge, rules = found.gauge, found.rules
-
-    def window(limit: int, used: int, seconds: int, free_us: int) -> doc.WindowDocument:
-        remaining = max(0, limit - used)
-        return doc.WindowDocument(limit=limit, used=used, remaining=remaining, window_seconds=seconds, resets_in=free_us / 1_000_000)
-
-    burst, minute, hour = (window(*each) for each in zip(rules.requests, gauge.counts, (1, 60, 3600), gauge.frees_us, strict=True))
-    return doc.LimitStatusDocument(
-        user_id=found.who,
-        tier=found.tier,
-        burst=burst,
-        requests_per_minute=minute,
-        requests_per_hour=hour,
-        tokens_per_minute=window(rules.tokens, gauge.used + gauge.held, 60, gauge.tokens_free_us),
-        tokens_held=gauge.held,
-        cooldown_seconds=gauge.cooldown_us / 1_000_000,
-    )
-
-
 def _cache_away() -> Overloaded:
     return Overloaded("the store of the cache does not answer", code="cache_unavailable", retry_after_s=1)
-
-
-def _live(state: ProviderState, upstream: Upstream) -> doc.ProviderLive | None:
-    if state.status == "unconfigured":
-        return None
-    return doc.ProviderLive(
-        error_rate=round(state.error_rate, 4),
-        in_flight=state.in_flight,
-        queued=state.queued,
-        max_concurrency=upstream.settings.max_concurrency,
-        first_chunk_s=state.first_chunk_s,
-        total_s=state.total_s,
-        tokens_per_second=1 / state.per_output_token_s if state.per_output_token_s else None,
-        last_checked=state.checked_wall_s,
-        circuits=[doc.CircuitDocument(model=each.model, state=each.state, rests=round(each.rests_s, 3)) for each in state.circuits],
-    )
-
-
-def _capabilities(upstream: Upstream) -> list[str]:
-    if upstream.provider is None:
-        return []
-    can = upstream.provider.capabilities
-    names = ("chat", "embeddings", "tools", "images", "documents", "json_schema", "logprobs", "choices")
-    return [name for name in names if getattr(can, name)]
-
-
-def _sensitivity(verdict: Sensitivity) -> doc.SensitivityDocument:
-    return doc.SensitivityDocument(
-        score=round(verdict.score, 4),
-        sensitive=verdict.sensitive,
-        failed=verdict.failed,
-        findings=[
-            doc.FindingDocument(kind=found.kind, place=found.place, confidence=round(found.confidence, 4), rule=found.rule)
-            for found in verdict.findings
-        ],
-    )
