@@ -7,7 +7,8 @@ at a time, when nobody waits for it; the sums are made when somebody wants them,
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -18,7 +19,9 @@ from llm_gateway.core.routing import Target
 from llm_gateway.logs import correlation_id as logged_id
 from llm_gateway.metrics import counting
 from llm_gateway.metrics.aggregate import Aggregate, merged
-from llm_gateway.metrics.records import Recorder, Row, times_of
+from llm_gateway.metrics.facts import facts_of
+from llm_gateway.metrics.recorder import Recorder
+from llm_gateway.metrics.records import Grounds, Row
 from llm_gateway.metrics.summary import Summary, summary_of
 
 _log = structlog.get_logger(__name__)
@@ -34,8 +37,8 @@ MINUTE_S: Final = 60
 MOST_NOTED: Final = 256
 """Calls that are added up at once."""
 
-Ended = Callable[[Exchange, float], None]
-"""Told of each call that is over, and its duration in seconds, when nobody waits for it."""
+Ended = Callable[[Sequence[tuple[Exchange, float]]], None]
+"""Told of calls that are over, and when they ended (monotonic seconds), when nobody waits for it."""
 
 
 class MetricsCollector:
@@ -60,6 +63,8 @@ class MetricsCollector:
         self.in_flight = 0
         self.rows: deque[Row] = deque()
         """Records that are not stored yet."""
+        self.grounds: deque[Grounds] = recorder.grounds if recorder is not None else deque()
+        """What they rest on, where that is not stored yet."""
         self.minutes: dict[int, Aggregate] = {}
         """What was counted in the minutes that are not stored for good yet, by their beginning (Unix seconds)."""
         self.ended: list[Ended] = []
@@ -78,11 +83,11 @@ class MetricsCollector:
         self._idle = asyncio.Event()
         self._last_availability: tuple[float, bool] | None = None
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]:
         self.in_flight += 1
         logged_id.set(exchange.correlation_id)
-        exchange.at_end(lambda: self._count(exchange))
-        return await call_next(exchange)
+        exchange.at_end(partial(self._count, exchange))
+        return call_next(exchange)
 
     async def all_ended(self, within_s: float) -> None:
         """Wait until no call is in flight, or the time is over."""
@@ -92,7 +97,7 @@ class MetricsCollector:
                     self._idle.clear()
                     await self._idle.wait()
 
-    async def _count(self, exchange: Exchange) -> None:
+    def _count(self, exchange: Exchange) -> None:
         self.in_flight -= 1
         if not self.in_flight:
             self._idle.set()
@@ -114,35 +119,37 @@ class MetricsCollector:
         if now_s >= self._listed_until_s:
             self._listed = frozenset((target.provider, target.model) for target in self.listed())
             self._listed_until_s = now_s + LISTED_FOR_S
-        for _ in range(min(most, len(pending))):
-            exchange, ended_s = pending.popleft()
+        over = [pending.popleft() for _ in range(min(most, len(pending)))]
+        for each in over:
             try:
-                self._fold(exchange, ended_s, wall_s - now_s)
+                self._fold(*each, wall_s - now_s)
             except Exception:  # whatever is odd about one call, the others are counted
                 self.now.lost_rows += 1
-                _log.exception("a finished call could not be counted in full", correlation_id=exchange.correlation_id)
+                over = [other for other in over if other is not each]
+                _log.exception("a finished call could not be counted in full", correlation_id=each[0].correlation_id)
         while len(self.rows) > MAX_ROWS:
             self.rows.popleft()
             self.now.lost_rows += 1
         if self._tape.length >= MOST_NOTED:
             self._settle()
+        if over:
+            for tell in self.ended:
+                tell(over)
 
     def _fold(self, exchange: Exchange, ended_s: float, shift_s: float) -> None:
-        times, ended_wall_s = times_of(exchange, ended_s), ended_s + shift_s
+        facts, ended_wall_s = facts_of(exchange, ended_s), ended_s + shift_s
         if not self._taped_s <= ended_wall_s < self._taped_s + MINUTE_S:
             self._settle()
             self._taped_s = ended_wall_s // MINUTE_S * MINUTE_S
-        self._tape.note(exchange, times, self._listed)
+        self._tape.note(exchange, facts)
         if self._recorder is not None:
             self._number += 1
-            at_us = int((ended_wall_s - times.total_s) * 1_000_000)
-            self.rows.append(self._recorder.row(exchange, times, (self.process, self._number), at_us))
-        for tell in self.ended:
-            tell(exchange, times.total_s)
+            at_us = int((exchange.received_s + shift_s) * 1_000_000)
+            self.rows.append(self._recorder.row(exchange, facts, (self.process, self._number), at_us))
 
     def _settle(self) -> None:
         if self._tape.length:
-            self._tape.settle(self._minute(self._taped_s))
+            self._tape.settle(self._minute(self._taped_s), self._listed)
 
     @property
     def now(self) -> Aggregate:

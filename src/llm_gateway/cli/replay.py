@@ -20,7 +20,7 @@ from llm_gateway.configuration.yaml_file import parse
 from llm_gateway.core.errors import ConfigurationError, InvalidRequest
 from llm_gateway.core.settings import Settings
 from llm_gateway.ledger.desk import time_us
-from llm_gateway.metrics.view import Record, Wanted, read_rows, record_of
+from llm_gateway.metrics.view import Record, Wanted, read_records
 from llm_gateway.replay.deciding import Policy
 from llm_gateway.replay.report import Replay, Shown, models_of, replay
 
@@ -78,7 +78,7 @@ def recorded(settings: Settings, since: str) -> list[Record]:
         raise ConfigurationError(failure.message) from None
 
     def work(connection: Connection) -> list[Record]:
-        return [record_of(row) for row in reversed(read_rows(connection, Wanted(since_us=since_us), MOST_REQUESTS))]
+        return read_records(connection, Wanted(since_us=since_us), MOST_REQUESTS)[::-1]
 
     async def read() -> list[Record]:
         return await store.read(work)

@@ -14,7 +14,8 @@ from llm_gateway.core.routing import Attempt, Candidate, Decision
 from llm_gateway.core.spans import CallTrace
 from llm_gateway.core.types import Chunk, FinishReason, Request, SecurityLevel, Usage
 
-End = Callable[[], Awaitable[None]]
+End = Callable[[], Awaitable[None] | None]
+"""What is to be done when a call is over. One that has nothing to wait for is a plain function."""
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -54,14 +55,13 @@ class Exchange:
     __slots__ = (
         "_ends", "attempts", "cache_state", "caller", "chosen", "clearance", "conversation_id", "correlation_id",
         "cost_usd", "credentials", "deadline_s", "decision", "failure", "finish_reason", "force_refresh", "headers",
-        "ingress", "minimum_level", "queued_s", "received_s", "redacted", "request", "sensitivity", "similarity", "strategy", "tainted",
-        "trace", "upstream_headers", "upstream_s", "usage",
+        "ingress", "minimum_level", "queued_s", "received_s", "redacted", "request", "sensitivity", "similarity", "standing", "strategy",
+        "tainted", "trace", "upstream_headers", "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(
         self,
         request: Request,
-        *,
         correlation_id: str,
         credentials: Credentials,
         ingress: str,
@@ -77,6 +77,8 @@ class Exchange:
         self.deadline_s = deadline_s
         self.headers: dict[str, str] = {}
         """Response headers that stages want the ingress to send."""
+        self.standing = ""
+        """More of them, as lines that end with CRLF: where the caller stands at the limiter."""
         self.strategy: str | None = None
         self.conversation_id: str | None = None
         self.tainted = False
@@ -108,6 +110,11 @@ class Exchange:
         self.failure: LLMGatewayError | None = None
         self._ends: list[End] = []
 
+    def all_headers(self) -> dict[str, str]:
+        """Response headers so far: those of `standing`, unless `headers` has them too, and of `headers`."""
+        standing = [line.partition(": ") for line in self.standing.split("\r\n") if line]
+        return {name: value for name, _, value in standing} | self.headers
+
     def at_end(self, end: End) -> None:
         """Run `end` once when the call is over: finished, failed, or left by its reader."""
         self._ends.append(end)
@@ -115,10 +122,9 @@ class Exchange:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, _: type[BaseException] | None, failure: BaseException | None, __: TracebackType | None) -> None:
+    def __aexit__(self, _: type[BaseException] | None, failure: BaseException | None, __: TracebackType | None) -> Awaitable[None]:
         if failure is None:
-            await self._run_ends()
-            return
+            return self._run_ends()
         if isinstance(failure, LLMGatewayError):
             self.failure = failure
         elif isinstance(failure, asyncio.CancelledError | GeneratorExit):
@@ -126,14 +132,16 @@ class Exchange:
         else:
             self.failure = Internal("the gateway failed while serving this request")
         # A cancelled task may be cancelled again while its ends await; they must not be cut short.
-        await asyncio.shield(asyncio.ensure_future(self._run_ends()))
+        return asyncio.shield(asyncio.ensure_future(self._run_ends()))
 
     async def _run_ends(self) -> None:
         failures: list[Exception] = []
-        while self._ends:
-            end = self._ends.pop()
+        ends = self._ends
+        while ends:
             try:
-                await end()
+                waiting = ends.pop()()
+                if waiting is not None:
+                    await waiting
             except Exception as failure:
                 failures.append(failure)
         if failures:

@@ -30,7 +30,11 @@ MONTH_DAYS: Final = 30.0
 DAY_US: Final = 86_400 * 1_000_000
 
 _PAID: Final = "error_type = '' AND cache NOT IN ('hit', 'semantic')"
-_OF_TARGET: Final = "SELECT correlation_id, input_tokens, output_tokens, cost_pico_usd, detail FROM requests WHERE {target} AND " + _PAID  # noqa: S608
+_OF_TARGET: Final = (
+    "SELECT correlation_id, input_tokens, output_tokens, cost_pico_usd, requests.detail, request_grounds.detail AS grounds FROM requests "  # noqa: S608
+    "LEFT JOIN request_grounds ON request_grounds.process = requests.process AND request_grounds.number = requests.grounds "
+    "WHERE {target} AND " + _PAID
+)
 """For people to run; nothing here does."""
 _EQUAL: Final = (
     "SELECT digest, COUNT(*) AS times, COUNT(DISTINCT caller) AS callers, SUM(cost_pico_usd) AS pico_usd FROM requests "  # noqa: S608

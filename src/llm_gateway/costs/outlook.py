@@ -13,7 +13,7 @@ from llm_gateway.ledger.periods import month_of
 from llm_gateway.ledger.sums import Window
 from llm_gateway.ledger.tables import MONEY, ledger, money
 from llm_gateway.metrics.book import Book
-from llm_gateway.metrics.view import Wanted, read_rows, record_of
+from llm_gateway.metrics.view import Wanted, read_records
 
 HOUR_US: Final = 3_600 * 1_000_000
 HISTORY_DAYS: Final = 42
@@ -57,9 +57,8 @@ class Outlook:
         since_us = int(self._clock.wall_s() * 1_000_000) - ADVICE_DAYS * DAY_US
 
         def work(connection: Connection) -> list[Advice]:
-            rows = read_rows(connection, Wanted(since_us=since_us, owner=owner), MOST_REQUESTS)
-            records = [record_of(row) for row in reversed(rows)]
-            days = max((rows[0].at_us - rows[-1].at_us) / DAY_US, 1.0) if rows else 1.0
+            records = read_records(connection, Wanted(since_us=since_us, owner=owner), MOST_REQUESTS)[::-1]
+            days = max((records[-1].row.at_us - records[0].row.at_us) / DAY_US, 1.0) if records else 1.0
             return advise(records, cached_tokens(connection, since_us, owner), self._situation(days))
 
         advised = await self._book.read(work)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import platform
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +24,7 @@ from llm_gateway.core.errors import LLMGatewayError
 from llm_gateway.core.exchange import Exchange
 from llm_gateway.metrics import tables
 from llm_gateway.metrics.aggregate import Aggregate, merged
-from llm_gateway.metrics.records import Row
+from llm_gateway.metrics.records import Grounds, Row
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -69,8 +69,9 @@ class Counting(Protocol):
     process: str
     in_flight: int
     rows: deque[Row]
+    grounds: deque[Grounds]
     minutes: dict[int, Aggregate]
-    ended: list[Callable[[Exchange, float], None]]
+    ended: list[Callable[[Sequence[tuple[Exchange, float]]], None]]
 
     @property
     def now(self) -> Aggregate: ...
@@ -136,12 +137,12 @@ class Book:
 
     async def _write(self, rows: list[Row]) -> None:
         collector = self.collector
-        wall_s = self.clock.wall_s()
+        wall_s, on = self.clock.wall_s(), tuple(collector.grounds)
         minutes = {start_s: minute.pack() for start_s, minute in collector.minutes.items()}
         total, process, known = collector.total().pack(), collector.process, self._stored
 
         def work(connection: Connection) -> tuple[int, bool]:
-            refused = tables.put_rows(connection, rows) if rows else 0
+            refused = tables.put_rows(connection, rows, on) if rows else 0
             for start_s, data in minutes.items():
                 tables.put_span(connection, start_s, process, data)
             return refused, tables.put_totals(connection, process, self.instance, int(wall_s * 1_000_000), total, known=known)
@@ -154,6 +155,8 @@ class Book:
             raise
         self.problem = ""
         self._stored = True
+        if rows:
+            _forget(collector.grounds, on)
         if refused:
             collector.now.lost_rows += refused
         # A call that ended in a minute may be read off a little later; then its minute must still be open.
@@ -235,3 +238,10 @@ class Book:
             _log.exception("the last metrics could not be stored", records_lost=len(self.collector.rows))
         if self._board is not None:
             await self._board.aclose()
+
+
+def _forget(waiting: deque[Grounds], stored: Sequence[Grounds]) -> None:
+    """Take out of what waits, from the oldest on, what is stored. Meanwhile some may have been given up, and others added."""
+    known = set(stored)
+    while waiting and waiting[0] in known:
+        waiting.popleft()

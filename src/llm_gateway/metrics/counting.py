@@ -3,120 +3,120 @@
 from collections import Counter
 from collections.abc import Set as AbstractSet
 
-from llm_gateway.core.errors import LLMGatewayError
 from llm_gateway.core.exchange import Exchange
-from llm_gateway.core.types import Usage, operation_name
-from llm_gateway.metrics.aggregate import LEFT, NOBODY, OTHER, Aggregate, AttemptCell, AttemptKey, RequestCell, RequestKey
-from llm_gateway.metrics.records import Times, is_sensitive
+from llm_gateway.core.types import Usage
+from llm_gateway.metrics.aggregate import NOBODY, OTHER, Aggregate, AttemptCell, AttemptKey, RequestCell, RequestKey
+from llm_gateway.metrics.facts import Facts
 
 Listed = AbstractSet[tuple[str, str]]
 """(provider, model) of the models that providers list; any other counts as `other`."""
-_Asked = tuple[str, str, bool, bool, bool, Times]
-"""Outcome, cache state, whether it is a served error, sensitive, unpriced; times."""
 _Made = tuple[float, float | None, Usage | None, int | None]
 """Seconds, seconds to the first content, usage, cost in 10^-12 USD, of an attempt."""
 
 
 class Tape:
-    """Finished calls that are not added up yet. Noting one is an append; the arithmetic is done for many at a time."""
+    """Finished calls that are not added up yet, by the models that were named. Noting one is an append; the arithmetic is done for
+    many at a time."""
 
     __slots__ = ("_attempts", "_requests", "length")
 
     def __init__(self) -> None:
-        self._requests: dict[RequestKey, list[_Asked]] = {}
+        self._requests: dict[RequestKey, list[Facts]] = {}
         self._attempts: dict[AttemptKey, list[_Made]] = {}
         self.length = 0
         """Calls that are noted."""
 
-    def note(self, exchange: Exchange, times: Times, listed: Listed) -> None:
+    def note(self, exchange: Exchange, facts: Facts) -> None:
         """Keep what counts of a call and its attempts."""
-        chosen, operation = exchange.chosen, operation_name(exchange.request)
+        chosen, operation = exchange.chosen, facts[0]
         if chosen is None:
             key = (operation, NOBODY, NOBODY)
         else:
             target = chosen.target
-            key = (operation, target.provider, target.model if (target.provider, target.model) in listed else OTHER)
-        failure = exchange.failure
-        asked = (
-            outcome_of(exchange, failure), exchange.cache_state, failure is not None and failure.http_status >= 500,
-            is_sensitive(exchange), exchange.usage is not None and exchange.cost_usd is None, times,
-        )  # fmt: skip
+            key = (operation, target.provider, target.model)
         known = self._requests.get(key)
         if known is None:
-            self._requests[key] = [asked]
+            self._requests[key] = [facts]
         else:
-            known.append(asked)
+            known.append(facts)
         for attempt in exchange.attempts:
-            if attempt.billed is not None or attempt.reached:
-                provider, model = attempt.provider, attempt.model
-                place = (operation, provider, model if (provider, model) in listed else OTHER, attempt.outcome or "internal")
-                usage, cost = attempt.billed if attempt.billed is not None else (attempt.usage, attempt.cost_pico_usd)
-                self._attempts.setdefault(place, []).append((attempt.duration_s, attempt.first_chunk_s, usage, cost))
+            billed = attempt.billed
+            if billed is not None or attempt.reached:
+                usage, cost = billed if billed is not None else (attempt.usage, attempt.cost_pico_usd)
+                place = (operation, attempt.provider, attempt.model, attempt.outcome or "internal")
+                made = self._attempts.get(place)
+                if made is None:
+                    made = self._attempts[place] = []
+                made.append((attempt.duration_s, attempt.first_chunk_s, usage, cost))
         self.length += 1
 
-    def settle(self, into: Aggregate) -> None:
+    def settle(self, into: Aggregate, listed: Listed) -> None:
         """Add everything up, and begin anew."""
         requests, attempts = self._requests, self._attempts
         self._requests, self._attempts, self.length = {}, {}, 0
-        for request_key, asked in requests.items():
-            _add_requests(into.request_cell(request_key), asked)
-        for attempt_key, made in attempts.items():
-            _add_attempts(into.attempt_cell(attempt_key), made, is_answered=attempt_key[3] == "ok")
+        for (operation, provider, model), asked in requests.items():
+            name = model if provider == NOBODY or (provider, model) in listed else OTHER
+            _add_requests(into.request_cell((operation, provider, name)), asked)
+        for (operation, provider, model, outcome), made in attempts.items():
+            name = model if (provider, model) in listed else OTHER
+            _add_attempts(into.attempt_cell((operation, provider, name, outcome)), made, is_answered=outcome == "ok")
 
 
-def _add_requests(cell: RequestCell, asked: list[_Asked]) -> None:
-    outcomes, states, served_errors, sensitive, unpriced, times = zip(*asked, strict=True)
+def _add_requests(cell: RequestCell, asked: list[Facts]) -> None:
     cell.requests += len(asked)
+    _, outcomes, served_errors, sensitive, unpriced, states, total_s, first_s, queued_s, overhead_s = zip(*asked, strict=True)
     for outcome, count in Counter(outcomes).items():
         cell.outcomes[outcome] = cell.outcomes.get(outcome, 0) + count
     for state, count in Counter(states).items():
         cell.cache[state] = cell.cache.get(state, 0) + count
-    cell.served_errors += sum(served_errors)
-    cell.sensitive += sum(sensitive)
-    cell.unpriced += sum(unpriced)
-    answered = [each for outcome, each in zip(outcomes, times, strict=True) if not outcome]
-    if answered:
+    cell.served_errors += served_errors.count(True)
+    cell.sensitive += sensitive.count(True)
+    cell.unpriced += unpriced.count(True)
+    if any(outcomes):  # only those that went well have times
+        answered = [each[6:] for each in asked if not each.outcome]
+        if not answered:
+            return
         total_s, first_s, queued_s, overhead_s = zip(*answered, strict=True)
-        cell.total.take(total_s)
-        cell.overhead.take(overhead_s)
-        cell.first.take([each for each in first_s if each is not None])
-        cell.queue.take([each for each in queued_s if each > 0.0])
-
-
-def outcome_of(exchange: Exchange, failure: LLMGatewayError | None) -> str:
-    """The error type of a request; "" for one that went well. Whoever left in the middle of an answer has left, however it ended."""
-    if failure is not None:
-        return failure.error_type
-    return LEFT if exchange.attempts and exchange.attempts[-1].outcome == "cancelled" else ""
+    cell.total.take(total_s)
+    cell.overhead.take(overhead_s)
+    cell.first.take([each for each in first_s if each is not None])
+    cell.queue.take([each for each in queued_s if each > 0.0])
 
 
 def _add_attempts(cell: AttemptCell, made: list[_Made], *, is_answered: bool) -> None:
-    firsts_s: list[float] = []
-    speeds: list[float] = []
+    durations_s, _, usages, costs = zip(*made, strict=True)
     cell.attempts += len(made)
-    cell.duration.take([duration_s for duration_s, _, _, _ in made])
-    prices = [cost for _, _, _, cost in made if cost is not None]
+    cell.duration.take(durations_s)
+    prices = [cost for cost in costs if cost is not None]
     cell.cost_pico_usd += sum(prices)
     cell.unpriced += len(made) - len(prices)
-    used = [(usage, duration_s, first_s) for duration_s, first_s, usage, _ in made if usage is not None]
-    for usage, duration_s, first_s in used:
-        cell.cache_read_tokens += usage.cache_read_tokens
-        cell.cache_write_tokens += usage.cache_write_tokens
-        cell.reasoning_tokens += usage.reasoning_tokens
-        cell.estimated += usage.estimated
-        if not is_answered or first_s is None:
-            continue
-        speaking_s = duration_s - first_s
-        if speaking_s > 0.0:  # a stream; an answer in one piece comes with its first content
-            firsts_s.append(first_s)
-            if usage.output_tokens > 1:
-                speeds.append((usage.output_tokens - 1) / speaking_s)
-        elif usage.output_tokens and duration_s > 0.0:
-            speeds.append(usage.output_tokens / duration_s)
-    sent, given = [usage.input_tokens for usage, _, _ in used], [usage.output_tokens for usage, _, _ in used]
+    used = [usage for usage in usages if usage is not None]
+    sent, given = [usage.input_tokens for usage in used], [usage.output_tokens for usage in used]
     cell.input_tokens += sum(sent)
     cell.output_tokens += sum(given)
+    cell.cache_read_tokens += sum([usage.cache_read_tokens for usage in used])
+    cell.cache_write_tokens += sum([usage.cache_write_tokens for usage in used])
+    cell.reasoning_tokens += sum([usage.reasoning_tokens for usage in used])
+    cell.estimated += sum([usage.estimated for usage in used])
     cell.input_sizes.take(sent)
     cell.output_sizes.take(given)
+    if is_answered:
+        _add_paces(cell, made)
+
+
+def _add_paces(cell: AttemptCell, made: list[_Made]) -> None:
+    """How fast answers came."""
+    firsts_s: list[float] = []
+    speeds: list[float] = []
+    for duration_s, first_s, usage, _ in made:
+        if usage is None or first_s is None:
+            continue
+        tokens = usage.output_tokens
+        if duration_s > first_s:  # a stream; an answer in one piece comes with its first content
+            firsts_s.append(first_s)
+            if tokens > 1:
+                speeds.append((tokens - 1) / (duration_s - first_s))
+        elif tokens and duration_s > 0.0:
+            speeds.append(tokens / duration_s)
     cell.first.take(firsts_s)
     cell.speed.take(speeds)

@@ -43,15 +43,18 @@ class Sketch(msgspec.Struct, array_like=True):
         """Take in values; many at once cost far less than one at a time. Negative ones count as 0."""
         if not values:
             return
-        bins = self.bins
-        known = [value if value < _GREATEST else _GREATEST for value in values if value > 0.0]
+        bins, known = self.bins, values
+        total = sum(values)
+        if not (min(values) > 0.0 and total < _GREATEST):  # nor is what is no number
+            known = [min(value, _GREATEST) for value in values if value > 0.0]
+            total = sum(known)
         self.count += len(values)
-        self.total += sum(known)
+        self.total += total
         if len(known) < len(values):
             bins[_LEAST] = bins.get(_LEAST, 0) + len(values) - len(known)
         # Less than a rounding error above a border is on it.
         shift = log2(self.base) * BINS_PER_DOUBLING + 1e-9
-        for place, count in Counter([ceil(log2(value) * BINS_PER_DOUBLING - shift) for value in known]).items():
+        for place, count in Counter([ceil(doublings * BINS_PER_DOUBLING - shift) for doublings in map(log2, known)]).items():
             kept = min(max(place, _LEAST), _MOST)
             bins[kept] = bins.get(kept, 0) + count
 

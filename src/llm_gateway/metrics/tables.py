@@ -1,12 +1,12 @@
-"""Where records and aggregates lie: three SQL tables, and the statements on them.
+"""Where records and aggregates lie: four SQL tables, and the statements on them.
 
-`requests` has a row for each request. `metric_spans` has the aggregates of minutes, one row a process; what is older is summed up
-into hours, then days. `metric_totals` has everything that a process has counted since it began, so that counters never fall:
-a process that ended leaves its row.
+`requests` has a row for each request, `request_grounds` what many of them have in common. `metric_spans` has the aggregates of minutes,
+one row a process; what is older is summed up into hours, then days. `metric_totals` has everything that a process has counted since it
+began, so that counters never fall: a process that ended leaves its row.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import (
@@ -21,15 +21,13 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    insert,
     select,
-    update,
 )
 from sqlalchemy.exc import InterfaceError, OperationalError, StatementError
 
 from llm_gateway.core.rows import statements
 from llm_gateway.metrics.aggregate import Aggregate, merged, unpack
-from llm_gateway.metrics.records import COLUMNS, Row
+from llm_gateway.metrics.records import COLUMNS, RENEWED_AFTER_US, USUAL, Grounds, Row
 from llm_gateway.stores.sql import metadata
 
 requests = Table(
@@ -66,9 +64,20 @@ requests = Table(
     Column("prefix", String(32), nullable=False),
     Column("prefix_tokens", Integer, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("grounds", BigInteger),
 )
 Index("requests_by_time", requests.c.at_us)
 Index("requests_by_correlation_id", requests.c.correlation_id)
+
+grounds = Table(
+    "request_grounds",
+    metadata,
+    Column("process", String(32), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+Index("request_grounds_by_time", grounds.c.at_us)
 
 spans = Table(
     "metric_spans",
@@ -101,17 +110,32 @@ SUMMED: Final = ""
 """The process of a span that sums up those of all processes."""
 KEPT_S: Final = {MINUTE_S: DAY_S, HOUR_S: 35 * DAY_S}
 """How long spans of a width are kept before they are summed up into the next one."""
+_OWN: Final = len(COLUMNS) - len(USUAL)
+_USUAL_SQL: Final = "".join(", NULL" if value is None else f", {value!r}" for value in USUAL)
+"""SQLite takes what stands in the statement at a fraction of the cost of an argument."""
 _INSERT: Final = f"INSERT INTO requests ({', '.join(COLUMNS)})"
+_INSERT_GROUNDS: Final = f"INSERT INTO request_grounds ({', '.join(Grounds._fields)})"
 _ONCE: Final = "ON CONFLICT DO NOTHING"
-_PUT_ON_POSTGRES: Final = f"{_INSERT} VALUES ({', '.join(f'${place}' for place in range(1, len(COLUMNS) + 1))}) {_ONCE}"
+_PUT_SPAN: Final = (
+    "INSERT INTO metric_spans (start_s, width_s, process, data) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (start_s, width_s, process) DO UPDATE SET data = excluded.data"
+)
+_PUT_TOTALS: Final = "UPDATE metric_totals SET updated_us = ?, data = ? WHERE process = ?"
+_BEGIN_TOTALS: Final = "INSERT INTO metric_totals (process, instance, updated_us, data) VALUES (?, ?, ?, ?)"
 """Names here are our own. A batch that is written again, because nobody knows whether it was, counts once."""
 
 
-def put_rows(connection: Connection, rows: Sequence[Row]) -> int:
-    """Store records. Gives how many the database refused by themselves; nothing was wrong with the others."""
+def put_rows(connection: Connection, rows: Sequence[Row], on: Sequence[Grounds] = ()) -> int:
+    """Store records, and the grounds `on` which they rest. Gives how many of them the database refused by themselves; nothing was
+    wrong with the others."""
+    if on:
+        _insert(connection, _INSERT_GROUNDS, on)
     try:
-        with connection.begin_nested():
-            _insert(connection, rows)
+        if connection.dialect.name == "sqlite":  # where a statement that fails spoils no transaction
+            _insert_rows(connection, rows)
+        else:
+            with connection.begin_nested():
+                _insert_rows(connection, rows)
         return 0
     except _AWAY:
         raise
@@ -122,7 +146,7 @@ def put_rows(connection: Connection, rows: Sequence[Row]) -> int:
 def _inserted(connection: Connection, row: Row) -> bool:
     try:
         with connection.begin_nested():
-            _insert(connection, [row])
+            _insert_rows(connection, [row])
     except _AWAY:
         raise
     except _ABOUT_ROWS:
@@ -131,30 +155,51 @@ def _inserted(connection: Connection, row: Row) -> bool:
     return True
 
 
-def _insert(connection: Connection, rows: Sequence[Row]) -> None:
+def _insert_rows(connection: Connection, rows: Sequence[Row]) -> None:
+    if connection.dialect.name != "sqlite":
+        _insert(connection, _INSERT, rows)
+        return
+    usual: list[tuple[Any, ...]] = []
+    unusual: list[Row] = []
+    for row in rows:
+        if row[_OWN:] == USUAL:
+            usual.append(row[:_OWN])
+        else:
+            unusual.append(row)
+    _insert(connection, _INSERT, usual, _USUAL_SQL)
+    _insert(connection, _INSERT, unusual)
+
+
+def _insert(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]], constants: str = "") -> None:
     # Past SQLAlchemy's compiler, which costs more than the rows.
     if connection.dialect.name == "sqlite":
-        for statement, values in statements(_INSERT, rows, _ONCE):
-            connection.exec_driver_sql(statement, values)
-    else:
-        connection.exec_driver_sql(_PUT_ON_POSTGRES, list(rows))
+        for whole, values in statements(statement, rows, _ONCE, constants):
+            connection.exec_driver_sql(whole, values)
+    elif rows:
+        places = ", ".join(f"${place}" for place in range(1, len(rows[0]) + 1))
+        connection.exec_driver_sql(f"{statement} VALUES ({places}) {_ONCE}", list(rows))
+
+
+def _run(connection: Connection, statement: str, values: tuple[Any, ...]) -> int:
+    """Run a statement that every database understands, `?` for each value. Gives how many rows it changed."""
+    if connection.dialect.name != "sqlite":
+        for place in range(1, len(values) + 1):
+            statement = statement.replace("?", f"${place}", 1)
+    return connection.exec_driver_sql(statement, values).rowcount
 
 
 def put_span(connection: Connection, start_s: int, process: str, data: bytes, width_s: int = MINUTE_S) -> None:
     """Store what a process counted in a minute, in place of what it has stored for it."""
-    same = (spans.c.start_s == start_s) & (spans.c.width_s == width_s) & (spans.c.process == process)
-    if not connection.execute(update(spans).where(same).values(data=data)).rowcount:
-        connection.execute(insert(spans).values(start_s=start_s, width_s=width_s, process=process, data=data))
+    _run(connection, _PUT_SPAN, (start_s, width_s, process, data))
 
 
 def put_totals(connection: Connection, process: str, instance: str, updated_us: int, data: bytes, *, known: bool) -> bool:
     """Store what a process has counted since it began; `known` says whether it has stored some before. False: that is gone, because
     the process was taken for dead and summed up, and nothing is stored now."""
-    mine = totals.c.process == process
-    if connection.execute(update(totals).where(mine).values(updated_us=updated_us, data=data)).rowcount:
+    if _run(connection, _PUT_TOTALS, (updated_us, data, process)):
         return True
     if not known:
-        connection.execute(insert(totals).values(process=process, instance=instance, updated_us=updated_us, data=data))
+        _run(connection, _BEGIN_TOTALS, (process, instance, updated_us, data))
     return not known
 
 
@@ -222,6 +267,7 @@ def remove_before(connection: Connection, before_us: int) -> int:
     gone = 0
     if oldest:
         gone = connection.execute(delete(requests).where(is_old, requests.c.at_us <= oldest[-1])).rowcount
+    gone += connection.execute(delete(grounds).where(grounds.c.at_us < before_us - RENEWED_AFTER_US)).rowcount
     before_s = before_us // 1_000_000
     gone += connection.execute(delete(spans).where(spans.c.start_s + spans.c.width_s < before_s)).rowcount
     # An instance that nobody has heard of for so long does not come back: its counters end as if the machine were taken down.

@@ -14,13 +14,17 @@ from llm_gateway.core.pricing import PICO_PER_USD
 from llm_gateway.core.ranking import Option, Strategy
 from llm_gateway.metrics.aggregate import LEFT, NOBODY, Aggregate, merged
 from llm_gateway.metrics.book import Book
-from llm_gateway.metrics.records import COLUMNS, Detail, Ranked, Route, Row
+from llm_gateway.metrics.records import COLUMNS, Detail, Ranked, Route, Row, completed
 from llm_gateway.metrics.summary import Summary, summary_of
-from llm_gateway.metrics.tables import MINUTE_S, read_spans, requests
+from llm_gateway.metrics.tables import MINUTE_S, grounds, read_spans, requests
 
 MOST_MINUTES: Final = 1_440
 _detail_decoder = msgspec.json.Decoder(Detail)
 _route_decoder = msgspec.json.Decoder(Route | None)
+_NOTHING_KNOWN: Final = (Detail(), None)
+"""Of grounds that could not be stored."""
+AT_ONCE: Final = 500
+"""Grounds that are asked for in one statement."""
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -109,10 +113,19 @@ class Record(msgspec.Struct, frozen=True):
         return self.route.ranked if self.route is not None else ()
 
 
-def record_of(row: Row) -> Record:
-    """A stored row, read."""
-    detail = _detail_decoder.decode(row.detail)
-    return Record(row, detail, _route_decoder.decode(detail.route))
+def record_of(row: Row, grounds: str = "{}") -> Record:
+    """A stored row, read; `grounds` are those that it rests on, as they are stored."""
+    return _record(row, _read(row.detail if row.grounds is None else grounds))
+
+
+def _record(row: Row, known: tuple[Detail, Route | None]) -> Record:
+    detail, route = known
+    return Record(row, detail if row.grounds is None else completed(detail, row), route)
+
+
+def _read(detail: str) -> tuple[Detail, Route | None]:
+    found = _detail_decoder.decode(detail)
+    return found, _route_decoder.decode(found.route)
 
 
 def shown_route(record: Record, strategies: Mapping[str, Strategy]) -> dict[str, Any]:
@@ -205,7 +218,7 @@ class MetricsView:
         """The newest requests first, or the slowest."""
 
         def work(connection: Connection) -> list[Record]:
-            return [record_of(row) for row in read_rows(connection, wanted, limit, offset)]
+            return read_records(connection, wanted, limit, offset)
 
         return await self.book.read(work)
 
@@ -215,8 +228,26 @@ def _point(at_s: int, minute: Aggregate) -> Point:
     return Point(at_s, figures_of(minute), by_provider, minute.lag.quantile(0.99))
 
 
-def read_rows(connection: Connection, wanted: Wanted, limit: int, offset: int = 0) -> list[Row]:
-    """Rows of `requests`, newest or slowest first."""
+def read_records(connection: Connection, wanted: Wanted, limit: int, offset: int = 0) -> list[Record]:
+    """Records of requests, newest or slowest first."""
+    rows = _rows(connection, wanted, limit, offset)
+    rest_on: dict[str, set[int]] = {}
+    for row in rows:
+        if row.grounds is not None:
+            rest_on.setdefault(row.process, set()).add(row.grounds)
+    known: dict[tuple[str, int], tuple[Detail, Route | None]] = {}
+    for process, numbers in rest_on.items():
+        these = sorted(numbers)
+        for start in range(0, len(these), AT_ONCE):
+            part = these[start : start + AT_ONCE]
+            query = select(grounds.c.number, grounds.c.detail).where(grounds.c.process == process, grounds.c.number.in_(part))
+            known.update({(process, number): _read(detail) for number, detail in connection.execute(query)})
+    return [
+        _record(row, _read(row.detail) if row.grounds is None else known.get((row.process, row.grounds), _NOTHING_KNOWN)) for row in rows
+    ]
+
+
+def _rows(connection: Connection, wanted: Wanted, limit: int, offset: int = 0) -> list[Row]:
     columns = requests.c
     order: tuple[ColumnElement[Any], ...] = (columns.at_us.desc(), columns.process, columns.number.desc())
     if wanted.slowest:

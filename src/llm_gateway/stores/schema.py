@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from llm_gateway.core.errors import ConfigurationError
 from llm_gateway.stores.database import metadata
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """Every version of the schema, oldest first."""
 HEAD: Final = REVISIONS[-1]
 TABLES: Final = frozenset(
@@ -36,6 +36,7 @@ TABLES: Final = frozenset(
         "metric_spans",
         "metric_totals",
         "prompts",
+        "request_grounds",
         "requests",
         "responses",
         "search_entries",

@@ -1,6 +1,7 @@
 """Every call is counted once, for what it was."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -95,7 +96,12 @@ async def test_a_call_is_read_off_soon_by_itself() -> None:
     metrics = MetricsCollector(clock)
     told: list[float] = []
     over = asyncio.Event()
-    metrics.ended.append(lambda _, duration_s: (told.append(duration_s), over.set())[0])
+
+    def tell(calls: Sequence[tuple[Exchange, float]]) -> None:
+        told.extend(ended_s - each.received_s for each, ended_s in calls)
+        over.set()
+
+    metrics.ended.append(tell)
     for _ in range(100):
         await call(metrics, clock)
     async with asyncio.timeout(30):

@@ -3,15 +3,16 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from tests.unit.llm_gateway.metrics.finished_calls import call
+from tests.unit.llm_gateway.metrics.finished_calls import call, recorded
 
 from llm_gateway.core.exchange import Exchange
 from llm_gateway.core.pricing import FREE, Price, Rate
 from llm_gateway.core.ranking import Option
 from llm_gateway.core.routing import Candidate, Target
 from llm_gateway.costs.advice import Advice, Situation, advise
-from llm_gateway.metrics.records import COLUMNS, Recorder, times_of
-from llm_gateway.metrics.view import Record, record_of
+from llm_gateway.metrics.recorder import Recorder
+from llm_gateway.metrics.records import COLUMNS, Grounds
+from llm_gateway.metrics.view import Record
 
 DEAR = Price(Rate(2_500_000, 10_000_000, 1_250_000, 2_500_000), "catalogue")
 CHEAP = Price(Rate(150_000, 600_000, 150_000, 150_000), "catalogue")
@@ -30,8 +31,7 @@ def records(make: Callable[[int], Exchange], count: int = 60, every_s: float = 1
     found: list[Record] = []
     for number in range(count):
         made = make(number)
-        row = recorder.row(made, times_of(made, made.received_s + 1.0), ("p", number), int(number * every_s * 1e6))
-        found.append(record_of(row))
+        found.append(recorded(recorder, made, number, int(number * every_s * 1e6)))
     return found
 
 
@@ -134,6 +134,7 @@ def test_every_query_is_sql_that_runs() -> None:
     assert len(queries) >= 4
     with sqlite3.connect(":memory:") as connection:
         connection.execute(f"CREATE TABLE requests ({', '.join(COLUMNS)})")
+        connection.execute(f"CREATE TABLE request_grounds ({', '.join(Grounds._fields)})")
         for query in queries:
             connection.execute(query).fetchall()
     connection.close()

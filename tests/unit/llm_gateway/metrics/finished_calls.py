@@ -6,6 +6,9 @@ from llm_gateway.core.findings import Finding, Sensitivity
 from llm_gateway.core.ranking import Option
 from llm_gateway.core.routing import Attempt, Candidate, Decision, Rejection, Size, Target
 from llm_gateway.core.types import ChatRequest, Message, SecurityLevel, Usage
+from llm_gateway.metrics.facts import facts_of
+from llm_gateway.metrics.recorder import Recorder
+from llm_gateway.metrics.view import Record, record_of
 
 LISTED = frozenset({("openai", "gpt-4o"), ("ollama", "llama3")})
 
@@ -82,3 +85,10 @@ def decision(provider: str = "openai", model: str = "gpt-4o", others: tuple[str,
         Rejection("bedrock", "security", "its level is low"),
     )
     return Decision("balanced", tuple(ranked), rejected, f"balanced prefers {provider}/{model}", Size(101, 256, 0), 7)
+
+
+def recorded(recorder: Recorder, made: Exchange, number: int = 1, at_us: int = 5_000_000) -> Record:
+    """The record of a call that took a second, as it is read again with its grounds."""
+    row = recorder.row(made, facts_of(made, made.received_s + 1.0), ("p", number), at_us)
+    (grounds,) = [each.detail for each in recorder.grounds if each.number == row.grounds]
+    return record_of(row, grounds)

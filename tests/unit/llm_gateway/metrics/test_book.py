@@ -12,7 +12,7 @@ from llm_gateway.core.routing import Target
 from llm_gateway.metrics import tables
 from llm_gateway.metrics.book import Book, instance_of
 from llm_gateway.metrics.performance import performance_of
-from llm_gateway.metrics.records import Recorder
+from llm_gateway.metrics.recorder import Recorder
 from llm_gateway.metrics.view import MetricsView, Wanted
 from llm_gateway.metrics_collector import MAX_ROWS, MetricsCollector
 from llm_gateway.stores.sql import SqlStore
@@ -38,7 +38,7 @@ class Process:
             for attempt in each.attempts:  # type: ignore[attr-defined]
                 attempt.started_s = each.received_s + 0.1  # type: ignore[attr-defined]
             self.collector.in_flight += 1
-            await self.collector._count(each)  # type: ignore[arg-type]
+            self.collector._count(each)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -91,7 +91,8 @@ async def test_what_the_database_did_not_take_is_stored_with_the_next_write(stor
     await process.serve(call())
     process.book.store = real
     assert (await process.view.summary()).total_requests == 2
-    assert len(await process.view.records(Wanted(), 10)) == 2
+    found = await process.view.records(Wanted(), 10)
+    assert [each.route is not None for each in found] == [True, True]
     assert process.book.problem == ""
 
 
@@ -188,6 +189,32 @@ async def test_what_is_old_is_summed_up_and_what_is_older_removed(store: SqlStor
     assert await store.read(lambda connection: connection.execute(select(func.count()).select_from(tables.requests)).scalar()) == 0
     assert await store.read(widths) == []
     assert (await process.view.summary()).total_requests == 4, "a counter never falls"
+
+
+async def test_what_requests_rest_on_is_stored_once_and_removed_after_them(store: SqlStore) -> None:
+    def count(connection: Connection) -> int:
+        return int(connection.execute(select(func.count()).select_from(tables.grounds)).scalar_one())
+
+    clock = Clock(NOON)
+    process = Process(store, clock, "one")
+    shared = call().decision
+    for _ in range(3):
+        one, other = call(), call(kinds=(("pii.email", 0.4),))
+        one.decision = other.decision = shared
+        await process.serve(one, other)
+        await process.book.flush()
+    found = await process.view.records(Wanted(), 10)
+    assert len({bytes(each.detail.route) for each in found}) == 1
+    assert [each.detail.kinds for each in found] == [{"pii.email": 0.4}, {}] * 3
+    assert await store.read(count) == 2, "an attempt in short is part of them, one in full is not"
+    assert not process.collector.grounds
+    clock.now_s = NOON + 30 * DAY_S + 60
+    await process.book.housekeep(30)
+    assert await process.view.records(Wanted(), 10) == []
+    assert await store.read(count) == 2, "a request of the next day may rest on them"
+    clock.now_s += DAY_S
+    await process.book.housekeep(30)
+    assert await store.read(count) == 0
 
 
 async def test_a_process_that_ended_is_still_counted_and_one_taken_for_dead_counts_no_second_time(store: SqlStore) -> None:

@@ -11,7 +11,7 @@ from llm_gateway.core.types import SecurityLevel, Usage
 from llm_gateway.metrics.aggregate import MOST, OTHER, Aggregate, merged, unpack
 from llm_gateway.metrics.counting import Tape
 from llm_gateway.metrics.exposition import Gauges, families, render
-from llm_gateway.metrics.records import times_of
+from llm_gateway.metrics.facts import facts_of
 from llm_gateway.metrics.summary import summary_of
 
 GAUGES = Gauges("1.0", 0.0, {"openai": True}, 0, 0, 0)
@@ -20,8 +20,8 @@ GAUGES = Gauges("1.0", 0.0, {"openai": True}, 0, 0, 0)
 def counted(*calls: object) -> Aggregate:
     into, tape = Aggregate(), Tape()
     for each in calls:
-        tape.note(each, times_of(each, each.received_s + 1.0), LISTED)  # type: ignore[attr-defined, arg-type]
-    tape.settle(into)
+        tape.note(each, facts_of(each, each.received_s + 1.0))  # type: ignore[attr-defined, arg-type]
+    tape.settle(into, LISTED)
     return into
 
 
@@ -42,10 +42,10 @@ def test_an_answer_counts_with_its_tokens_times_and_cost() -> None:
 def test_the_gateways_own_time_is_what_no_provider_and_no_queue_took() -> None:
     waited = call()
     waited.queued_s = 0.3
-    times = times_of(waited, 1.0)
+    times = facts_of(waited, 1.0)
     assert (times.total_s, times.first_s, times.queued_s) == (1.0, None, 0.3)
     assert abs(times.overhead_s - (1.0 - 0.2 - 0.3)) < 1e-9
-    streamed = times_of(call(stream=True), 60.0)  # read slowly: that is the reader's time
+    streamed = facts_of(call(stream=True), 60.0)  # read slowly: that is the reader's time
     assert abs(streamed.overhead_s - 0.1) < 1e-9
 
 
@@ -100,8 +100,8 @@ def test_a_hundred_thousand_users_and_models_leave_the_number_of_series_as_it_wa
         name = "".join(dice.choices(string.ascii_lowercase, k=8))
         one.attempts[0].model = name
         one.chosen = call(model=name).decision.ranked[0] if dice.random() < 0.01 else one.chosen  # type: ignore[union-attr]
-        tape.note(one, times_of(one, 1.0), LISTED)
-    tape.settle(into)
+        tape.note(one, facts_of(one, 1.0))
+    tape.settle(into, LISTED)
     assert {key[2] for key in into.requests} | {key[2] for key in into.attempts} == {"gpt-4o", OTHER}
     assert len(render(families(into, GAUGES)).splitlines()) == series
     assert len(into.pack()) < 10_000
@@ -128,8 +128,8 @@ def test_a_provider_that_reports_more_than_there_is_spoils_no_others_figures() -
 def test_calls_that_are_noted_count_when_they_are_added_up_and_once() -> None:
     tape, into = Tape(), Aggregate()
     for _ in range(3):
-        tape.note(call(), times_of(call(), 1.0), LISTED)
+        tape.note(call(), facts_of(call(), 1.0))
     assert (tape.length, into.requests) == (3, {})
-    tape.settle(into)
-    tape.settle(into)
+    tape.settle(into, LISTED)
+    tape.settle(into, LISTED)
     assert (tape.length, into.totals().request.requests) == (0, 3)

@@ -54,6 +54,22 @@ async def test_a_failing_work_fails_alone(store: SqlStore) -> None:
     assert await store.read(texts) == ["a", "b"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_nothing_stays_of_a_work_that_went_past_sqlalchemy_and_failed(store: SqlStore) -> None:
+    def past_it(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute("INSERT INTO notes_of_tests (text) VALUES ('half')")
+        raise ValueError("then it failed")
+
+    with pytest.raises(ValueError, match="then it failed"):
+        await store.write(past_it)
+    assert await store.write(add("a")) == 1
+    outcomes = await asyncio.gather(store.write(add("b")), store.write(past_it), store.write(add("c")), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [int, ValueError, int]
+    assert await store.read(texts) == ["a", "b", "c"]
+
+
 async def test_whoever_stopped_waiting_does_not_disturb_the_writer(store: SqlStore) -> None:
     waiting = asyncio.ensure_future(store.write(add("a")))
     await asyncio.sleep(0)
