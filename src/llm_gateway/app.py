@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from llm_gateway.api.access import Guard
 from llm_gateway.api.anthropic import AnthropicApi, by_version
-from llm_gateway.api.asgi import Handler, Receive, Scope, Send, header, respond
+from llm_gateway.api.asgi import Handler, Receive, Scope, Send, fields_of, header, respond
 from llm_gateway.api.errors import error_body, error_headers
 from llm_gateway.api.integrations import IntegrationsApi
 from llm_gateway.api.management import management_app
@@ -37,10 +37,10 @@ from llm_gateway.core.clearance import WireBytes
 from llm_gateway.core.clock import Clock, SystemClock
 from llm_gateway.core.counters import Counters
 from llm_gateway.core.errors import InvalidRequest, LLMGatewayError
-from llm_gateway.core.exchange import Caller, Next
+from llm_gateway.core.exchange import Caller
 from llm_gateway.core.ids import correlation_id
 from llm_gateway.core.routing import Target
-from llm_gateway.core.settings import IntegrationSettings, ServerSettings, Settings
+from llm_gateway.core.settings import IntegrationSettings, Settings
 from llm_gateway.core.spans import install, is_configured
 from llm_gateway.core.types import JsonObject
 from llm_gateway.counters.memory import MemoryCounters
@@ -64,7 +64,7 @@ from llm_gateway.ledger.bulletin import Send as Deliver
 from llm_gateway.ledger.webhook import webhook
 from llm_gateway.logs import hide, secrets_of
 from llm_gateway.metrics.book import Board, Book, home_of, instance_of
-from llm_gateway.metrics.records import Recorder
+from llm_gateway.metrics.recorder import Recorder
 from llm_gateway.metrics_collector import MetricsCollector
 from llm_gateway.overview import Overview
 from llm_gateway.pipeline import Stage
@@ -132,21 +132,13 @@ class App:
         self.on_started: Callable[[], None] = lambda: None
         """Called once, when calls can be served."""
 
-    @property
-    def server(self) -> ServerSettings:
-        return self.gateway.settings.server
-
-    @property
-    def way(self) -> Next:
-        return self.gateway.way
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
         handler = self._handlers.get(scope["path"])
         if handler is not None and scope["method"] == "POST":
-            if header(scope, IDEMPOTENCY_KEY) is None:
+            if IDEMPOTENCY_KEY not in fields_of(scope):
                 await handler(scope, receive, send)
             else:
                 await self._idempotency(handler, scope, receive, send)
@@ -294,7 +286,7 @@ class App:
         return WorkflowEngine(self._store, self.clock, run, bounds, call, may_still_call)
 
     def _say_who_is_let_in(self) -> None:
-        authenticator, host = self.gateway.authenticator, self.server.host
+        authenticator, host = self.gateway.authenticator, self.gateway.settings.server.host
         if authenticator.is_open:
             _log.info("no API keys are configured: every caller is served, and counted by the user_id that it names")
             if host not in {"127.0.0.1", "localhost", "::1"}:

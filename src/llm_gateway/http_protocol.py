@@ -22,6 +22,8 @@ from llm_gateway.api.asgi import CONNECTION
 
 MAX_HEAD_BYTES: Final = 64 << 10
 MAX_URL_BYTES: Final = 8 << 10
+MAX_SPLIT_BYTES: Final = 5 * MAX_HEAD_BYTES
+"""Of a head as it came: each header has four more bytes than its name and value, and at least one of these."""
 HIGH_WATER_BYTES: Final = 64 << 10
 """Of a body that nobody has asked for yet; the socket is not read beyond."""
 MAX_PATHS: Final = 256
@@ -61,32 +63,33 @@ TOO_LARGE: Final = refusal(
 
 
 class Cycle:
-    """One request and its response: `receive` and `send` of ASGI, and what a handler may know of its connection."""
+    """One request and its response: `receive` and `send` of ASGI, and what a handler may know of its connection (`Connection`)."""
 
     __slots__ = (
-        "_body", "_connection", "_framing", "_given", "_head", "_left", "_waiter", "accepted_s", "answered", "arrived",
-        "expects_continue", "keeps_alive", "on_lost", "scope", "started",
+        "_asked", "_body", "_connection", "_framing", "_given", "_head", "_left", "accepted_s", "answered", "arrived",
+        "keeps_alive", "left", "on_lost", "scope", "started", "waiter",
     )  # fmt: skip
 
-    def __init__(self, connection: "HttpProtocol", scope: Message, accepted_s: float) -> None:
+    def __init__(self, connection: "HttpProtocol", scope: Message, accepted_s: float, keeps_alive: bool) -> None:
         self._connection = connection
         self.scope = scope
         self.accepted_s = accepted_s
         """Monotonic seconds at which the request's first byte was parsed."""
         self.on_lost: Callable[[], object] | None = None
-        self.keeps_alive = True
-        self.expects_continue = False
+        self.left = False
+        """Whether `cancel` was called."""
+        self.keeps_alive = keeps_alive
         self.arrived = False
         """Whether the whole request is here."""
         self.answered = False
         """Whether the whole response was written."""
         self.started = False
+        self._asked = False
         self._body: bytes | bytearray = b""
         self._given = False
-        self._waiter: asyncio.Future[None] | None = None
+        self.waiter: asyncio.Future[None] | None = None
         self._head = b""
         self._framing = ""
-        self._left = 0
 
     def feed(self, data: bytes) -> bool:
         """The next bytes of the body. Whether there are more than somebody has asked for."""
@@ -98,30 +101,64 @@ class Cycle:
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += data
-        self.wake()
+        if self.waiter is not None:
+            self.wake()
         return len(self._body) > HIGH_WATER_BYTES
 
     def wake(self) -> None:
         """Something has changed for whoever waits in `receive`."""
-        waiter = self._waiter
+        waiter = self.waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    def cancel(self) -> None:
+        """Cancel the task that serves this request: nobody waits for it."""
+        self.left = True
+        self._connection.cancel(self)
+
+    def whole_body(self) -> bytes | None:
+        """The body, if all of it has come and nobody has asked for it yet; else None, and `receive` gives it."""
+        if not self.arrived or self._given or self._connection.lost:
+            return None
+        self._given = True
+        body, self._body = self._body, b""
+        if not self._connection.is_reading:
+            self._connection.resume_reading()
+        return bytes(body)
+
     async def receive(self) -> Message:
         """ASGI: what has come of the body, or that there is nobody any more."""
-        if self.expects_continue:
-            self.expects_continue = False
-            self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection = self._connection
+        asked, self._asked = self._asked, True
         while True:
-            if self._connection.lost or self.answered:
+            if connection.lost or self.answered:
                 return {"type": "http.disconnect"}
             if not self._given and (self._body or self.arrived):
                 body, self._body = bytes(self._body), b""
                 self._given = self.arrived
-                self._connection.resume_reading()
+                connection.resume_reading()
                 return {"type": "http.request", "body": body, "more_body": not self.arrived}
-            self._waiter = self._connection.loop.create_future()
-            await self._waiter
+            if not (asked or self.started) and _waits_to_be_asked(self.scope):
+                connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            asked = True
+            self.waiter = connection.loop.create_future()
+            await self.waiter
+
+    def answer(self, lines: str, body: bytes) -> bool:
+        """Send a whole 200 response; `lines` are its headers but the length, each ended by CRLF, with no other line break.
+
+        False: not now, or not to this request; nothing was sent, and `send` does it.
+        """
+        connection = self._connection
+        if self.started or connection.paused is not None or self.scope["method"] == "HEAD":
+            return False
+        if not connection.lost:
+            self.started = self.answered = True
+            ending = "" if self.keeps_alive else "connection: close\r\n"
+            head = f"{lines}{ending}content-length: {len(body)}\r\n\r\n"
+            connection.transport.write(b"".join((connection.usual_beginning(), head.encode(), body)))
+            connection.done(self)
+        return True
 
     async def send(self, message: Message) -> None:
         """ASGI: the next part of the response.
@@ -143,7 +180,6 @@ class Cycle:
         if self.started:
             raise RuntimeError("a response was begun twice")
         self.started = True
-        self.expects_continue = False
         length: bytes | None = None
         usual, lines = self._connection.usual_headers()
         lines += 2  # the status and the empty one
@@ -208,26 +244,36 @@ class HttpProtocol(asyncio.Protocol):
 
     times = Times(10, 30, 15)
     max_connections = 20_000
-    _usual: ClassVar[tuple[object, bytes, int]] = (None, b"", 0)
+    _usual: ClassVar[tuple[object, bytes, int, bytes]] = (None, b"", 0, b"")
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.loop = _loop or asyncio.get_running_loop()
         self.lost = False
         self.paused: asyncio.Future[None] | None = None
+        self.transport: asyncio.Transport
         self._app: Application = config.loaded_app
         self._server = server_state
         self._app_state = app_state
         self._parser = httptools.HttpRequestParser(self)
-        self._transport: asyncio.Transport
         self._base: dict[str, Any] = {}
-        self._reading = True
+        self._last_line = b"\0"
+        self._last_scope: dict[str, Any] = {}
+        """What the scope of a request that begins with `_last_line` has in common with others."""
+        self._is_last = False
+        self.is_reading = True
         self._current: Cycle | None = None
+        self._task: asyncio.Task[None] | None = None
+        """Serves `_current`."""
         self._waiting: deque[Cycle] = deque()
         self._arriving: Cycle | None = None
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] | None = None
+        """Of a head that is not complete."""
+        self._is_long = False
+        self._counted = 0
         self._head_bytes = 0
-        self._continues = False
+        self._split_bytes = 0
+        """Of the pieces of an incomplete head after its first: a header is counted only when it is complete."""
         self._phase = ""
         self._due_s = inf
         self._timer: asyncio.TimerHandle | None = None
@@ -236,16 +282,16 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport  # type: ignore[assignment]  # uvloop's are no subclass
+        self.transport = transport  # type: ignore[assignment]  # uvloop's are no subclass
         self._server.connections.add(self)
         if len(self._server.connections) > self.max_connections:
-            self._transport.abort()
+            self.transport.abort()
             return
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         client = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else None
         server = (str(own[0]), int(own[1])) if isinstance(own, tuple) else None
         self._base = {
-            "type": "http", "asgi": _ASGI, "http_version": "1.1", "scheme": "http", "root_path": "", "client": client, "server": server,
+            "type": "http", "asgi": _ASGI, "scheme": "http", "root_path": "", "client": client, "server": server,
         }  # fmt: skip
         self._enter("head", self.times.head_s)
 
@@ -265,6 +311,10 @@ class HttpProtocol(asyncio.Protocol):
                 current.on_lost()
 
     def data_received(self, data: bytes) -> None:
+        pending, arriving = self._headers is not None, self._arriving is not None
+        # A head that begins and ends within so few bytes is within the bounds: nothing need be counted.
+        self._is_long = pending or len(data) > MAX_URL_BYTES
+        self._is_last = not (pending or arriving) and data.startswith(self._last_line)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -273,36 +323,44 @@ class HttpProtocol(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse(TOO_LARGE if self._is_too_large() else NO_HTTP)
             return
-        if self._is_too_large():
-            self._refuse(TOO_LARGE)
-        else:
-            self._go_on()
+        if self._headers is not None:
+            if pending:
+                self._split_bytes += len(data)
+            if self._is_too_large():
+                self._refuse(TOO_LARGE)
+                return
+        self._go_on("idle" if arriving else "head")
 
     def _is_too_large(self) -> bool:
-        return self._head_bytes > MAX_HEAD_BYTES or len(self._url) > MAX_URL_BYTES
+        """Whether what has come of a head is more than there may be."""
+        headers = self._headers
+        if headers is not None:
+            self._head_bytes += sum([len(name) + len(value) for name, value in headers[self._counted :]])
+            self._counted = len(headers)
+        return self._head_bytes > MAX_HEAD_BYTES or len(self._url) > MAX_URL_BYTES or self._split_bytes > MAX_SPLIT_BYTES
 
     def _declined(self, rest: bytes) -> bytes:
         """The request that offers another protocol, without the offer: it gets this one."""
         scope = self._waiting.pop().scope
         self._arriving = None
         self._parser = httptools.HttpRequestParser(self)
+        url = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         lines = [b"%b: %b\r\n" % pair for pair in scope["headers"] if pair[0] not in {b"upgrade", b"http2-settings"}]
-        return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (scope["method"].encode(), self._url, b"".join(lines), rest)
+        return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (scope["method"].encode(), url, b"".join(lines), rest)
 
-    def _go_on(self) -> None:
-        """Begin what can be begun, and say what is waited for."""
+    def _go_on(self, otherwise: str) -> None:
+        """Begin what can be begun, and say what is waited for: `otherwise` (`head` or `idle`) where there is nothing."""
         if self._current is None and self._waiting and not self.lost:
             self._current = cycle = self._waiting.popleft()
-            task = self.loop.create_task(self._serve(cycle))
+            self._task = task = self.loop.create_task(self._serve(cycle))
             self._server.tasks.add(task)
-            task.add_done_callback(self._server.tasks.discard)
         current, arriving = self._current, self._arriving
         if arriving is not None and (current is None or current is arriving):
             self._enter("body", self.times.body_s)
         elif current is not None:
             self._phase = ""
             self._due_s = inf
-        elif self._headers is not None:
+        elif self._headers is not None or otherwise == "head":
             self._enter("head", self.times.head_s)
         else:
             self._enter("idle", self.times.idle_s)
@@ -323,48 +381,52 @@ class HttpProtocol(asyncio.Protocol):
 
     # -- the parser's side
 
-    def on_message_begin(self) -> None:
-        self._url = b""
-        self._headers = []
-        self._head_bytes = 0
-        self._continues = False
-
     def on_url(self, url: bytes) -> None:
-        self._url += url
+        if self._headers is None:
+            self._headers = []
+            self._url = url
+            self._counted = self._head_bytes = self._split_bytes = 0
+        else:
+            self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
         headers = self._headers
-        if headers is None:  # a trailer
-            return
-        self._head_bytes += len(name) + len(value)
-        headers.append((name, value))
-        if name == b"expect" and value.lower() == b"100-continue":
-            self._continues = True
+        if headers is not None:  # else a trailer
+            headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        parser, headers, url = self._parser, self._headers, self._url
-        assert headers is not None
-        if self._is_too_large():
+        if self._is_long and self._is_too_large():
             raise ValueError("the head of the request is too large")
+        parser = self._parser
+        if self._is_last:  # the same bytes at the same place are the same method, URL and version
+            self._is_last = False
+            scope = self._last_scope.copy()
+            keeps_alive = parser.should_keep_alive()
+        else:
+            scope, keeps_alive = self._new_scope(), parser.should_keep_alive()
+            keeps_alive = keeps_alive and scope["http_version"] != "1.0"
+        scope["headers"] = self._headers
+        scope["state"] = self._app_state.copy()
+        self._headers = None
+        self._arriving = cycle = Cycle(self, scope, monotonic(), keeps_alive)
+        scope["extensions"] = {CONNECTION: cycle}
+        self._waiting.append(cycle)
+
+    def _new_scope(self) -> dict[str, Any]:
+        """What the request line says, and it is remembered for the next request: most are like the one before."""
+        parser, url = self._parser, self._url
+        method: bytes = parser.get_method()
         path, raw_path, query = _paths.get(url) or _parsed(url)
-        cycle = Cycle(self, self._base.copy(), monotonic())
-        scope = cycle.scope
-        scope["method"] = parser.get_method().decode("ascii")
+        scope = self._base.copy()
+        scope["method"] = method.decode("ascii")
         scope["path"] = path
         scope["raw_path"] = raw_path
         scope["query_string"] = query
-        scope["headers"] = headers
-        scope["state"] = self._app_state.copy()
-        scope["extensions"] = {CONNECTION: cycle}
-        version = parser.get_http_version()
-        if version != "1.1":
-            scope["http_version"] = version
-        cycle.keeps_alive = version != "1.0" and parser.should_keep_alive()
-        cycle.expects_continue = self._continues
-        self._headers = None
-        self._arriving = cycle
-        self._waiting.append(cycle)
+        scope["http_version"] = version = parser.get_http_version()
+        if version == "1.1":
+            self._last_line = b"%b %b HTTP/1.1\r\n" % (method, url)
+            self._last_scope = scope.copy()
+        return scope
 
     def on_body(self, body: bytes) -> None:
         cycle = self._arriving
@@ -377,29 +439,33 @@ class HttpProtocol(asyncio.Protocol):
             return
         cycle.arrived = True
         self._arriving = None
-        cycle.wake()
+        if cycle.waiter is not None:
+            cycle.wake()
 
     # -- the cycles' side
 
     async def _serve(self, cycle: Cycle) -> None:
+        task = self._task
         try:
             await self._app(cycle.scope, cycle.receive, cycle.send)
         except BaseException as failure:
             if not isinstance(failure, asyncio.CancelledError):
                 _log.exception("serving a request failed")
             if cycle.started:
-                self._transport.close()
+                self.transport.close()
             else:
                 await self._fail(cycle)
             if isinstance(failure, asyncio.CancelledError):
                 raise
-            return
-        if not cycle.answered and not self.lost:
-            _log.error("a handler ended without a whole response")
-            if cycle.started:
-                self._transport.close()
-            else:
-                await self._fail(cycle)
+        else:
+            if not cycle.answered and not self.lost:
+                _log.error("a handler ended without a whole response")
+                if cycle.started:
+                    self.transport.close()
+                else:
+                    await self._fail(cycle)
+        finally:
+            self._server.tasks.discard(task)
 
     @staticmethod
     async def _fail(cycle: Cycle) -> None:
@@ -414,14 +480,23 @@ class HttpProtocol(asyncio.Protocol):
         self._server.total_requests += 1
         self._current = None
         if not cycle.keeps_alive:
-            self._transport.close()
+            self.transport.close()
             return
-        if not self._transport.is_closing():
-            self.resume_reading()
-            self._go_on()
+        if not self.transport.is_closing():
+            if not self.is_reading:
+                self.resume_reading()
+            if self._waiting or self._arriving is not None or self._headers is not None:
+                self._go_on("idle")
+            else:
+                self._enter("idle", self.times.idle_s)
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        self.transport.write(data)
+
+    def cancel(self, cycle: Cycle) -> None:
+        """Cancel what serves a request, if it still does."""
+        if cycle is self._current and self._task is not None:
+            self._task.cancel()
 
     async def writable(self) -> None:
         """Wait until the caller has read what was written."""
@@ -432,23 +507,30 @@ class HttpProtocol(asyncio.Protocol):
         """The headers of every response, and their number. uvicorn makes a new list every second."""
         headers = self._server.default_headers
         if headers is not HttpProtocol._usual[0]:
-            HttpProtocol._usual = (headers, b"".join([b"%b: %b\r\n" % pair for pair in headers]), len(headers))
-        return HttpProtocol._usual[1:]
+            lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+            HttpProtocol._usual = (headers, lines, len(headers), _STATUS[HTTPStatus.OK] + lines)
+        return HttpProtocol._usual[1:3]
+
+    def usual_beginning(self) -> bytes:
+        """The first lines of a response that is as usual."""
+        if self._server.default_headers is not HttpProtocol._usual[0]:
+            self.usual_headers()
+        return HttpProtocol._usual[3]
 
     def pause_reading(self) -> None:
-        if self._reading and not self._transport.is_closing():
-            self._reading = False
-            self._transport.pause_reading()
+        if self.is_reading and not self.transport.is_closing():
+            self.is_reading = False
+            self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self._reading and not self._transport.is_closing():
-            self._reading = True
-            self._transport.resume_reading()
+        if not self.is_reading and not self.transport.is_closing():
+            self.is_reading = True
+            self.transport.resume_reading()
 
     def shutdown(self) -> None:
         """The server stops: finish what is being answered, begin nothing."""
         if self._current is None:
-            self._transport.close()
+            self.transport.close()
         else:
             self._current.keeps_alive = False
 
@@ -468,21 +550,26 @@ class HttpProtocol(asyncio.Protocol):
 
     def _look(self) -> None:
         self._timer = None
-        if self._due_s == inf or self._transport.is_closing():
+        if self._due_s == inf or self.transport.is_closing():
             return
         if self.loop.time() < self._due_s:
             self._timer = self.loop.call_at(self._due_s, self._look)
         elif self._phase == "head" or (self._current is not None and not self._current.started):
             self._refuse(TOO_SLOW)
         else:
-            self._transport.close()
+            self.transport.close()
 
     def _refuse(self, response: bytes) -> None:
         """Hang up, with a word if it cannot be taken for the answer to something else."""
         current = self._current
         if (current is None or current is self._arriving) and not (current is not None and current.started):
-            self._transport.write(response)
-        self._transport.close()
+            self.transport.write(response)
+        self.transport.close()
+
+
+def _waits_to_be_asked(scope: Message) -> bool:
+    """Whether the caller sends its body when it is told to."""
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
 
 
 def _parsed(url: bytes) -> tuple[str, bytes, bytes]:

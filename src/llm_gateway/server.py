@@ -1,7 +1,9 @@
 """The HTTP server: uvicorn's start, signals and orderly stop, over connections of our own (`http_protocol`)."""
 
+import ctypes
 import gc
 import socket
+import sys
 from typing import Any, Final
 
 import uvicorn
@@ -42,12 +44,21 @@ class GracefulServer(uvicorn.Server):
         await super().startup(sockets)
         if self._has_process:  # what stands by now stays: the cycle collector need not look at it
             gc.collect()
+            _give_back_memory()
             gc.freeze()
             gc.set_threshold(GC_ALLOCATIONS, *gc.get_threshold()[1:])
 
     async def _serve(self, sockets: list[socket.socket] | None = None) -> None:
         await super()._serve(sockets)
         self._captured_signals.clear()
+
+
+def _give_back_memory() -> None:
+    """Let the system have what starting took and nobody needs any more: some megabytes, which the C library would keep."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; other C libraries have nothing of the kind
+        if trim is not None:
+            trim(0)
 
 
 def server(app: Any, settings: ServerSettings) -> uvicorn.Server:

@@ -99,7 +99,7 @@ class AnthropicDialect:
 
     stream_type = EVENT_STREAM
     keep_alive = PING
-    request_id = b"request-id"
+    request_id = "request-id"
 
     def error_status(self, failure: LLMGatewayError) -> int:
         return OVERLOADED if _is_overloaded(failure) else failure.http_status
@@ -126,7 +126,7 @@ def limit_headers(exchange: Exchange, view: View, wall_s: float) -> dict[str, st
         if own:
             return own
     ours: dict[str, str] = {}
-    for name, value in exchange.headers.items():
+    for name, value in exchange.all_headers().items():
         prefix, _, rest = name.partition("x-ratelimit-")
         what, _, of = rest.partition("-")
         if not prefix and of in {"requests", "tokens"}:
@@ -169,7 +169,7 @@ class AnthropicApi:
             if request.stream:
                 await self._stream(call, exchange)
                 return
-            chunks = await run(call.calls.way, exchange)
+            chunks = await run(call.calls.gateway.way, exchange)
             answer = _unchanged(chunks) or whole(self._head(call, exchange), chunks, exchange.usage)
         except LLMGatewayError:
             exchange.headers.update(limit_headers(exchange, self._view, self._clock.wall_s()))
@@ -180,7 +180,7 @@ class AnthropicApi:
     async def _stream(self, call: Call, exchange: Exchange) -> None:
         with KeepAlive(call, exchange) as keep_alive:
             async with Ending(exchange):
-                reply = await call.calls.way(exchange)
+                reply = await call.calls.gateway.way(exchange)
                 self._put_headers(exchange)
                 events = MessageEvents(self._head(call, exchange), partial(estimate_input_tokens, exchange.request))
                 await call.start_stream(exchange)

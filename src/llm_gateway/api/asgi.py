@@ -21,22 +21,62 @@ SSE_COMMENT = b": keep-alive\n\n"
 
 
 CONNECTION = "llm_gateway.connection"
-"""Key of `scope["extensions"]` under which our server puts a `LostCallback`."""
+"""Key of `scope["extensions"]` under which our server puts a `Connection`."""
+_FIELDS = "llm_gateway.fields"
 
 
-class LostCallback(Protocol):
-    """The server's word on a connection: assign `on_lost` to hear of the caller leaving."""
+class Caller(Protocol):
+    """Who waits for an answer: tells when it came, and of its leaving."""
 
     accepted_s: float
-    on_lost: Callable[[], object] | None
+    """Monotonic seconds at which the request came in."""
+    left: bool
+    """Whether `cancel` was called: tells a caller's leaving from any other cancellation."""
+
+    @property
+    def on_lost(self) -> Callable[[], object] | None:
+        """Called when the caller goes away."""
+        ...
+
+    @on_lost.setter
+    def on_lost(self, call: Callable[[], object] | None) -> None: ...
+
+    def cancel(self) -> None:
+        """Cancel the task that serves this request, since nobody waits for it any more."""
+        ...
+
+
+class Connection(Caller, Protocol):
+    """Our server's side of one request. What it does in one step is ASGI in fewer: only for who has its own `receive` and `send`."""
+
+    async def receive(self) -> MutableMapping[str, Any]: ...
+    async def send(self, message: MutableMapping[str, Any]) -> None: ...
+
+    def whole_body(self) -> bytes | None:
+        """The body, if all of it has come and nobody has asked for it yet; else None, and `receive` gives it."""
+        ...
+
+    def answer(self, lines: str, body: bytes) -> bool:
+        """Send a whole 200 response; `lines` are its headers but the length, each ended by CRLF, with no other line break.
+
+        False: not now, or not to this request; nothing was sent, and `send` does it.
+        """
+        ...
+
+
+def fields_of(scope: Scope) -> dict[bytes, bytes]:
+    """The headers by their lower-case names; of several with one name the first. Not to be changed."""
+    headers = scope["headers"]
+    found: tuple[object, dict[bytes, bytes]] | None = scope.get(_FIELDS)
+    if found is None or found[0] is not headers:  # a copy of a scope may have other headers
+        found = scope[_FIELDS] = (headers, dict(reversed(headers)))
+    return found[1]
 
 
 def header(scope: Scope, name: bytes) -> str | None:
     """The first header of that lower-case name, decoded as Latin-1; None when absent."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return bytes(value).decode("latin-1")
-    return None
+    value = fields_of(scope).get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
@@ -47,29 +87,40 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
         InvalidRequest: it is compressed, which is not accepted.
         ClientClosedRequest: the caller left before sending all of it.
     """
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > max_bytes:
-            raise _too_large(max_bytes)
-        if name == b"content-encoding" and value.lower() != b"identity":
-            raise InvalidRequest("send the body uncompressed: content-encoding is not accepted", param="content-encoding")
+    fields = fields_of(scope)
+    length = fields.get(b"content-length", b"")
+    if length.isdigit() and int(length) > max_bytes:
+        raise too_large(max_bytes)
+    check_encoding(fields)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
         if len(body) > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         return body
     pieces = bytearray()
     while message["type"] == "http.request":
         pieces += message.get("body", b"")
         if len(pieces) > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         if not message.get("more_body"):
             return bytes(pieces)
         message = await receive()
     raise ClientClosedRequest("the caller left before the body was complete")
 
 
-def _too_large(max_bytes: int) -> RequestTooLarge:
+def check_encoding(fields: dict[bytes, bytes]) -> None:
+    """Refuse a compressed body.
+
+    Raises:
+        InvalidRequest: it is one.
+    """
+    if b"content-encoding" in fields and fields[b"content-encoding"].lower() != b"identity":
+        raise InvalidRequest("send the body uncompressed: content-encoding is not accepted", param="content-encoding")
+
+
+def too_large(max_bytes: int) -> RequestTooLarge:
+    """The error for a body that has more bytes than that."""
     return RequestTooLarge(f"the body is larger than {max_bytes} bytes (server.max_body_bytes)")
 
 
@@ -94,6 +145,8 @@ def check_depth(body: bytes, max_depth: int) -> None:
     Raises:
         InvalidRequest: too deep.
     """
+    if body.find(b"[") < 0 and body.rfind(b"{") <= 0:  # of most bodies, and cheaper than counting
+        return
     if body.count(b"[") + body.count(b"{") <= max_depth:
         return
     brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
@@ -120,43 +173,39 @@ def malformed_json(body: bytes) -> InvalidRequest:
     return InvalidRequest("the body is not JSON as its standard (RFC 8259) defines it", code="malformed_json")
 
 
-class CallerWatch:
-    """Cancels the running task when the caller goes away: with the server's help, or by listening to `receive`.
+class Listener:
+    """A caller behind a server that tells of its leaving only to who listens to `receive`."""
 
-    Use it as a context around the work; `left` tells a caller's leaving from any other cancellation.
-    """
-
-    __slots__ = ("_connection", "_listener", "_receive", "_task", "left")
-
-    def __init__(self, connection: LostCallback | None, receive: Receive) -> None:
-        self._connection = connection
-        self._receive = receive
-        self._listener: asyncio.Task[None] | None = None
-        self.left = False
-
-    def __enter__(self) -> "CallerWatch":
+    def __init__(self, receive: Receive, accepted_s: float) -> None:
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("CallerWatch needs a running task")
+            raise RuntimeError("a Listener needs a running task")
+        self.accepted_s = accepted_s
+        self.left = False
+        self._receive = receive
         self._task = task
-        if self._connection is not None:
-            self._connection.on_lost = self._lost
-        else:
-            self._listener = asyncio.ensure_future(self._listen())
-        return self
+        self._listening: asyncio.Task[None] | None = None
+        self._on_lost: Callable[[], object] | None = None
 
-    def __exit__(self, *_: object) -> None:
-        if self._connection is not None:
-            self._connection.on_lost = None
-        if self._listener is not None:
-            self._listener.cancel()
+    @property
+    def on_lost(self) -> Callable[[], object] | None:
+        """Called when the caller goes away. While there is one, somebody listens."""
+        return self._on_lost
 
-    def _lost(self) -> None:
+    @on_lost.setter
+    def on_lost(self, call: Callable[[], object] | None) -> None:
+        self._on_lost = call
+        if self._listening is not None:
+            self._listening.cancel()
+        self._listening = asyncio.ensure_future(self._listen(call)) if call is not None else None
+
+    def cancel(self) -> None:
+        """Cancel the task in which this was made."""
         self.left = True
         self._task.cancel()
 
-    async def _listen(self) -> None:
+    async def _listen(self, call: Callable[[], object]) -> None:
         message = await self._receive()
         while message["type"] != "http.disconnect":
             message = await self._receive()
-        self._lost()
+        call()

@@ -3,40 +3,45 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from os import urandom
+from os import register_at_fork, urandom
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import msgspec
 import structlog
 
 from llm_gateway.api.asgi import (
     CONNECTION,
-    CallerWatch,
+    Caller,
+    Connection,
     Handler,
     Headers,
-    LostCallback,
+    Listener,
     Receive,
     Scope,
     Send,
     check_depth,
-    header,
+    check_encoding,
+    fields_of,
     read_body,
     respond,
+    too_large,
 )  # fmt: skip
 from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.errors import invalid_body
+from llm_gateway.api.lines import answer_lines, failure_lines, pairs
+from llm_gateway.core.bounds import Bounds
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import ClientClosedRequest, Internal, InvalidRequest, LLMGatewayError, Overloaded
 from llm_gateway.core.exchange import Exchange, Next
-from llm_gateway.core.ids import correlation_id
-from llm_gateway.core.settings import ServerSettings
+from llm_gateway.core.ids import Names, correlation_id
 from llm_gateway.core.types import Chunk, JsonObject, Request, SecurityLevel
 
 _log = structlog.get_logger(__name__)
+_names = Names(urandom)
+register_at_fork(after_in_child=_names.forget)
 _UNBUFFERED: Headers = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
 KEEP_ALIVE_S = 15.0
-MAX_ID_CHARACTERS = 128
 LEVELS = tuple(level.value for level in SecurityLevel)
 STRATEGIES = ("balanced", "cost", "latency", "quality", "priority", "round_robin")
 BodyType = TypeVar("BodyType", bound=msgspec.Struct)
@@ -47,13 +52,20 @@ REFUSAL = "llm_gateway.refusal"
 """Where a scope holds an error that was found before its handler was asked: the handler tells it in its dialect."""
 
 
-class Calls(Protocol):
-    """What an ingress needs of the gateway: its settings as they are now, and the way of a request."""
+class Serving(Protocol):
+    """The gateway with one configuration: what bounds requests, and their way."""
 
     @property
-    def server(self) -> ServerSettings: ...
+    def bounds(self) -> Bounds: ...
     @property
     def way(self) -> Next: ...
+
+
+class Calls(Protocol):
+    """What an ingress needs: the gateway as it is now."""
+
+    @property
+    def gateway(self) -> Serving: ...
 
 
 class Dialect(Protocol):
@@ -68,7 +80,7 @@ class Dialect(Protocol):
     @property
     def keep_alive(self) -> bytes: ...
     @property
-    def request_id(self) -> bytes: ...
+    def request_id(self) -> str: ...
 
     def error_status(self, failure: LLMGatewayError) -> int:
         """The HTTP status of a failure."""
@@ -115,35 +127,34 @@ def timeout_s(asked: str) -> float:
     return seconds
 
 
-def _attempts(exchange: Exchange) -> Headers:
-    """How often providers were asked, and what the last one calls the request: what its support wants to know."""
-    said = exchange.upstream_headers
-    name = said.get("x-request-id") or said.get("request-id") or said.get("x-amzn-requestid") or ""
-    headers = [(b"x-gateway-attempts", str(len(exchange.attempts)).encode())]
-    if name and len(name) <= MAX_ID_CHARACTERS and name.isascii() and name.isprintable():
-        headers.append((b"x-gateway-upstream-request-id", name.encode()))
-    return headers
-
-
 class Call:
     """One HTTP request on a model-call path, and its response in `dialect`."""
 
     __slots__ = (
-        "_accepted_s", "_clock", "_exchange", "_started", "calls", "connection", "correlation_id", "dialect", "receive", "scope", "send",
+        "_accepted_s", "_clock", "_direct", "_exchange", "_fields", "_started", "bounds", "caller", "calls", "correlation_id", "dialect",
+        "receive", "scope", "send",
     )  # fmt: skip
 
     def __init__(self, ingress: "Ingress", scope: Scope, receive: Receive, send: Send) -> None:
         clock = ingress.clock
-        self.calls = ingress.calls
+        self.calls = calls = ingress.calls
+        self.bounds = calls.gateway.bounds
         self._clock = clock
         self.dialect = ingress.dialect
         self.scope = scope
         self.receive = receive
         self.send = send
         self._exchange: Exchange | None = None
-        self.connection: LostCallback | None = scope.get("extensions", {}).get(CONNECTION)
-        self._accepted_s = self.connection.accepted_s if self.connection is not None else clock.monotonic_s()
-        self.correlation_id = correlation_id(header(scope, b"x-correlation-id"), clock.wall_s(), urandom)
+        self._fields = fields = fields_of(scope)
+        extensions = scope.get("extensions")
+        connection: Connection | None = extensions.get(CONNECTION) if extensions else None
+        self.caller: Caller = connection if connection is not None else Listener(receive, clock.monotonic_s())
+        self._accepted_s = self.caller.accepted_s
+        # Somebody may stand between the connection and this handler, and has to see everything.
+        self._direct = connection if connection is not None and send == connection.send and receive == connection.receive else None
+        now_s = clock.wall_s()
+        offered = fields.get(b"x-correlation-id")
+        self.correlation_id = _names.new(now_s) if offered is None else correlation_id(offered.decode("latin-1"), now_s, urandom)
         self._started = False
 
     @property
@@ -156,9 +167,15 @@ class Call:
         if REFUSAL in self.scope:
             refusal: LLMGatewayError = self.scope[REFUSAL]
             raise refusal
-        server = self.calls.server
-        body = await read_body(self.scope, self.receive, server.max_body_bytes)
-        check_depth(body, server.max_json_depth)
+        body = self._direct.whole_body() if self._direct is not None else None
+        most_bytes = self.bounds.max_body_bytes
+        if body is None:
+            body = await read_body(self.scope, self.receive, most_bytes)
+        elif len(body) > most_bytes:
+            raise too_large(most_bytes)
+        elif b"content-encoding" in self._fields:
+            check_encoding(self._fields)
+        check_depth(body, self.bounds.max_json_depth)
         return body
 
     async def decode(self, decoder: msgspec.json.Decoder[BodyType], fields: tuple[str, ...]) -> BodyType:
@@ -189,50 +206,44 @@ class Call:
 
     def exchange(self, request: Request, ingress: str, user_id: str | None, *, force_refresh: bool) -> Exchange:
         """A fresh exchange for `request`, with what its headers say."""
+        fields, accepted_s = self._fields, self._accepted_s
         exchange = Exchange(
             request,
-            correlation_id=self.correlation_id,
-            credentials=credentials_of(self.scope, user_id),
-            ingress=ingress,
-            received_s=self._accepted_s,
-            deadline_s=self._accepted_s + self.calls.server.request_timeout_s,
+            self.correlation_id,
+            credentials_of(self.scope, user_id),
+            ingress,
+            accepted_s,
+            accepted_s + self.bounds.request_timeout_s,
         )
         exchange.force_refresh = force_refresh
-        strategy = header(self.scope, b"x-gateway-strategy")
-        if strategy is not None and strategy not in STRATEGIES:
-            raise InvalidRequest(f"X-Gateway-Strategy: expected one of {', '.join(STRATEGIES)}", param="X-Gateway-Strategy")
-        exchange.strategy = strategy
-        exchange.minimum_level = minimum_level(header(self.scope, b"x-gateway-minimum-level"))
-        wished = header(self.scope, b"x-gateway-timeout-s")
-        if wished is not None:
-            exchange.deadline_s = min(exchange.deadline_s, self._accepted_s + timeout_s(wished))
+        if b"x-gateway-strategy" in fields:
+            strategy = fields[b"x-gateway-strategy"].decode("latin-1")
+            if strategy not in STRATEGIES:
+                raise InvalidRequest(f"X-Gateway-Strategy: expected one of {', '.join(STRATEGIES)}", param="X-Gateway-Strategy")
+            exchange.strategy = strategy
+        if b"x-gateway-minimum-level" in fields:
+            exchange.minimum_level = minimum_level(fields[b"x-gateway-minimum-level"].decode("latin-1"))
+        if b"x-gateway-timeout-s" in fields:
+            wished_s = timeout_s(fields[b"x-gateway-timeout-s"].decode("latin-1"))
+            exchange.deadline_s = min(exchange.deadline_s, accepted_s + wished_s)
         self._exchange = self.scope[EXCHANGE] = exchange
         return exchange
 
     def headers(self, exchange: Exchange) -> Headers:
         """The response headers of a model call."""
-        headers = [*self._identity(), (b"x-gateway-cache", exchange.cache_state.encode())]
-        if exchange.chosen is not None:
-            target = exchange.chosen.target
-            headers.append((b"x-gateway-provider", target.provider.encode("ascii", "replace")))
-            headers.append((b"x-gateway-model", target.model.encode("ascii", "replace")))
-        if exchange.attempts:
-            headers += _attempts(exchange)
-        overhead_ms = max(0.0, self._clock.monotonic_s() - self._accepted_s - exchange.upstream_s) * 1000
-        headers.append((b"x-gateway-overhead-ms", f"{overhead_ms:.3f}".encode()))
-        for name, value in exchange.headers.items():
-            headers.append((name.encode(), value.encode()))
-        return headers
+        return pairs(answer_lines(exchange, self.dialect.request_id, self._clock.monotonic_s()))
 
     def _identity(self) -> Headers:
         name = self.correlation_id.encode()
         other = self.dialect.request_id
-        return [(b"x-correlation-id", name), (other, name)] if other else [(b"x-correlation-id", name)]
+        return [(b"x-correlation-id", name), (other.encode(), name)] if other else [(b"x-correlation-id", name)]
 
     async def respond(self, exchange: Exchange, body: bytes) -> None:
         """A whole JSON answer."""
         self._started = True
-        await respond(self.send, 200, [(b"content-type", b"application/json"), *self.headers(exchange)], body)
+        lines = "content-type: application/json\r\n" + answer_lines(exchange, self.dialect.request_id, self._clock.monotonic_s())
+        if self._direct is None or not self._direct.answer(lines, body):
+            await respond(self.send, 200, pairs(lines), body)
 
     async def reply(self, body: bytes, status: int = 200) -> None:
         """A whole JSON answer of a call that asks no model."""
@@ -270,8 +281,7 @@ class Call:
         self._started = True
         headers = [*dialect.error_headers(failure), *self._identity()]
         if self._exchange is not None:
-            headers += [(name.encode(), value.encode()) for name, value in self._exchange.headers.items()]
-            headers += _attempts(self._exchange)
+            headers += pairs(failure_lines(self._exchange))
         await respond(self.send, dialect.error_status(failure), headers, dialect.error_body(failure, self.correlation_id))
 
 
@@ -291,15 +301,18 @@ class Ingress(msgspec.Struct, frozen=True):
 
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
             call = Call(self, scope, receive, send)
-            watch = CallerWatch(call.connection, receive)
+            caller = call.caller
             try:
-                with watch:
+                caller.on_lost = caller.cancel
+                try:
                     await serve(call)
+                finally:
+                    caller.on_lost = None
             except LLMGatewayError as failure:
                 await call.fail(failure)
             except asyncio.CancelledError:
                 # Either the caller left, and there is nobody to tell, or the server is stopping.
-                if not watch.left:
+                if not caller.left:
                     await call.fail(Overloaded("the gateway is shutting down", code="shutting_down", retry_after_s=1))
             except Exception:
                 _log.exception("serving a request failed", correlation_id=call.correlation_id, path=scope["path"])
@@ -308,8 +321,16 @@ class Ingress(msgspec.Struct, frozen=True):
         return handle
 
 
+async def _end(exchange: Exchange, failure: BaseException | None) -> None:
+    """Run an exchange's ends; one that fails is logged and spoils no answer."""
+    try:
+        await exchange.__aexit__(None if failure is None else type(failure), failure, None)
+    except ExceptionGroup as group:
+        _log.error("a call's end could not be recorded", correlation_id=exchange.correlation_id, exc_info=group)
+
+
 class Ending:
-    """Runs an exchange's ends when the work inside is over; an end that fails is logged and spoils no answer."""
+    """A context that ends an exchange when the work inside is over."""
 
     __slots__ = ("_exchange",)
 
@@ -319,18 +340,20 @@ class Ending:
     async def __aenter__(self) -> Exchange:
         return self._exchange
 
-    async def __aexit__(self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None) -> None:
-        try:
-            await self._exchange.__aexit__(kind, failure, trace)
-        except ExceptionGroup as group:
-            _log.error("a call's end could not be recorded", correlation_id=self._exchange.correlation_id, exc_info=group)
+    async def __aexit__(self, _: type[BaseException] | None, failure: BaseException | None, __: TracebackType | None) -> None:
+        await _end(self._exchange, failure)
 
 
 async def run(way: Next, exchange: Exchange) -> list[Chunk]:
     """All chunks of an unstreamed answer, its ends done."""
-    async with Ending(exchange):
+    try:
         reply = await way(exchange)
-        return await reply.collect()
+        chunks = await reply.collect()
+    except BaseException as failure:
+        await _end(exchange, failure)
+        raise
+    await _end(exchange, None)
+    return chunks
 
 
 class KeepAlive:
@@ -373,43 +396,3 @@ class KeepAlive:
         await self._call.start_stream(self._exchange)
         if self._call.dialect.keep_alive:
             await self._call.write(self._call.dialect.keep_alive)
-
-
-def accounting(exchange: Exchange) -> dict[str, Any]:
-    """What a call used and why it went where it went: the fields that native answers share."""
-    usage = exchange.usage
-    sensitivity = exchange.sensitivity
-    return {
-        "tokens_used": usage.total_tokens if usage else 0,
-        "cost": exchange.cost_usd,
-        "cached": exchange.cache_state in {"hit", "semantic"},
-        "correlation_id": exchange.correlation_id,
-        **({"cache": {"state": exchange.cache_state, "similarity": exchange.similarity}} if exchange.similarity is not None else {}),
-        "usage": {
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "cache_read_tokens": usage.cache_read_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "estimated": usage.estimated,
-        }
-        if usage
-        else None,
-        "sensitivity": {"score": round(sensitivity.score, 4), "sensitive": sensitivity.sensitive, "kinds": sensitivity.kinds}
-        if sensitivity
-        else None,
-        "route": {
-            "reason": exchange.decision.reason if exchange.decision else "",
-            "attempts": [
-                {
-                    "provider": attempt.provider,
-                    "model": attempt.model,
-                    "outcome": attempt.outcome,
-                    "status": attempt.upstream_status,
-                    "message": attempt.message,
-                    "duration_ms": round(attempt.duration_s * 1000, 3),
-                }
-                for attempt in exchange.attempts
-            ],
-        },
-    }

@@ -1,18 +1,23 @@
 """What an HTTP request says of its sender, unchecked."""
 
-from llm_gateway.api.asgi import Scope, header
+from llm_gateway.api.asgi import Scope, fields_of
 from llm_gateway.core.exchange import Credentials
 
 
 def bearer_token(scope: Scope) -> str:
     """The key that a request shows: `Authorization: Bearer`, else `x-api-key`; "" for none."""
-    authorization = header(scope, b"authorization") or ""
+    fields = fields_of(scope)
+    authorization = fields.get(b"authorization", b"").decode("latin-1")
     if authorization[:7].lower() == "bearer ":
         return authorization[7:].strip()
-    return header(scope, b"x-api-key") or ""
+    return fields.get(b"x-api-key", b"").decode("latin-1")
 
 
 def credentials_of(scope: Scope, user_id: str | None = None) -> Credentials:
     """What a request says of its sender; `user_id` is what its body or query says."""
+    fields = fields_of(scope)
+    token = bearer_token(scope) if b"authorization" in fields or b"x-api-key" in fields else ""
+    if not user_id:
+        user_id = fields[b"x-user-id"].decode("latin-1") if b"x-user-id" in fields else ""
     client = scope.get("client")
-    return Credentials(bearer_token(scope), user_id or header(scope, b"x-user-id") or "", client[0] if client else "")
+    return Credentials(token, user_id, client[0] if client else "")

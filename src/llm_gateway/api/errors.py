@@ -36,7 +36,7 @@ class NativeDialect:
 
     stream_type = EVENT_STREAM
     keep_alive = SSE_COMMENT
-    request_id = b""
+    request_id = ""
 
     def error_status(self, failure: LLMGatewayError) -> int:
         return failure.http_status

@@ -6,8 +6,9 @@ from typing import Any, Final, Protocol
 import msgspec
 from fastapi import APIRouter
 
+from llm_gateway.api.accounting import accounting
 from llm_gateway.api.asgi import Handler, header
-from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, accounting, run
+from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
 from llm_gateway.api.documents import Document
 from llm_gateway.api.errors import NativeDialect, invalid_body
 from llm_gateway.api.native_schema import ChatBody, chat_request
@@ -141,7 +142,7 @@ class IntegrationsApi:
         return call.exchange(chat_request(body, stream=stream), ingress, body.user_id, force_refresh=body.force_refresh)
 
     async def _answer(self, call: Call, exchange: Exchange, body: ChatBody, report: Any, *, keep_result: bool) -> None:
-        chunks = await run(call.calls.way, exchange)
+        chunks = await run(call.calls.gateway.way, exchange)
         document = self._document(exchange, body, chunks)
         await self._enriching.remember(exchange, body, document["response"], report, keep_result=keep_result)
         await call.respond(exchange, _encode({**document, "integrations": report.document()}))
@@ -161,7 +162,7 @@ class IntegrationsApi:
             pass
         report = self._enriching.report()
         record = await self._enriching.conclude(run_id, exchange, report)
-        chunks = await run(call.calls.way, exchange)
+        chunks = await run(call.calls.gateway.way, exchange)
         document = self._document(exchange, body, chunks)
         await call.respond(exchange, _encode({**document, "workflow": shown(record), "integrations": report.document()}))
 
@@ -176,7 +177,7 @@ class IntegrationsApi:
             report = self._enriching.report()
             record = await self._enriching.conclude(run_id, exchange, report)
             async with Ending(exchange):
-                reply = await call.calls.way(exchange)
+                reply = await call.calls.gateway.way(exchange)
                 async for chunk in reply:
                     if chunk.text:
                         await call.write(_event({"chunk": chunk.text, "finished": False}))

@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from llm_gateway.api.accounting import account, accounting
 from llm_gateway.api.asgi import Handler
-from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, accounting, run
+from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
 from llm_gateway.api.dropin import put_dropped, vectors_of
 from llm_gateway.api.errors import NativeDialect
 from llm_gateway.api.native_schema import ChatBody, EmbeddingsBody, QueryBody, chat_request, embedding_request
@@ -56,7 +57,7 @@ class NativeApi:
         await self._answer(call, exchange)
 
     async def _answer(self, call: Call, exchange: Exchange) -> None:
-        chunks = await run(call.calls.way, exchange)
+        chunks = await run(call.calls.gateway.way, exchange)
         self._name_dropped(exchange)
         await call.respond(exchange, _encode(self._document(exchange, chunks)))
 
@@ -68,7 +69,7 @@ class NativeApi:
         body = await call.decode(_embeddings_decoder, EmbeddingsBody.__struct_fields__)
         request = embedding_request(body)
         exchange = call.exchange(request, "native", body.user_id, force_refresh=False)
-        chunks = await run(call.calls.way, exchange)
+        chunks = await run(call.calls.gateway.way, exchange)
         vectors = vectors_of(request, chunks)
         document = {
             "embeddings": vectors[0] if isinstance(body.text, str) else vectors,
@@ -83,7 +84,7 @@ class NativeApi:
         exchange = call.exchange(chat_request(body, stream=True), "native", body.user_id, force_refresh=body.force_refresh)
         with KeepAlive(call, exchange) as keep_alive:
             async with Ending(exchange):
-                reply = await call.calls.way(exchange)
+                reply = await call.calls.gateway.way(exchange)
                 self._name_dropped(exchange)
                 await call.start_stream(exchange)
                 async for chunk in reply:
@@ -94,21 +95,19 @@ class NativeApi:
             await call.end_stream(_event(final) + b"data: [DONE]\n\n")
 
     def _document(self, exchange: Exchange, chunks: list[Chunk]) -> dict[str, Any]:
-        text = chunks[0].text if len(chunks) == 1 else "".join([chunk.text for chunk in chunks])
         target = exchange.chosen.target if exchange.chosen else None
-        shared = accounting(exchange)
         document: dict[str, Any] = {
-            "response": text,
+            "response": chunks[0].text if len(chunks) == 1 else "".join([chunk.text for chunk in chunks]),
             "provider": target.provider if target else None,
-            "tokens_used": shared["tokens_used"],
-            "processing_time": round(self._clock.monotonic_s() - exchange.received_s, 6),
-            **shared,
             "model": target.model if target else None,
             "finish_reason": exchange.finish_reason,
+            "processing_time": int((self._clock.monotonic_s() - exchange.received_s) * 1e6 + 0.5) / 1e6,
         }
-        tool_calls = [call for chunk in chunks for call in chunk.tool_calls]
-        if tool_calls:
-            document["tool_calls"] = _whole_calls(tool_calls)
+        account(exchange, document)
+        for chunk in chunks:
+            if chunk.tool_calls:
+                document["tool_calls"] = _whole_calls([call for each in chunks for call in each.tool_calls])
+                break
         if exchange.conversation_id is not None:
             document["conversation_id"] = exchange.conversation_id
         return document

@@ -86,6 +86,7 @@ class EmbeddingsBody(_Body, frozen=True):
     dimensions: Annotated[int, Meta(ge=1, le=65_536)] | None = None
 
 
+_UNASKED = frozenset({None, "", "auto"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -97,9 +98,9 @@ def chat_request(body: QueryBody, *, stream: bool) -> ChatRequest:
             that is neither a data URI nor an http URL).
     """
     return ChatRequest(
-        messages=(Message("user", _content(body)),),
-        model=_asked(body.model),
-        provider=_asked(body.provider),
+        messages=(Message("user", _content(body) if body.context or body.images else body.prompt),),
+        model=_asked(body.model) if body.model is not None else None,
+        provider=_asked(body.provider) if body.provider is not None else None,
         stream=stream,
         temperature=body.temperature,
         top_p=body.top_p,
@@ -112,7 +113,7 @@ def chat_request(body: QueryBody, *, stream: bool) -> ChatRequest:
 
 
 def _asked(name: str | None) -> str | None:
-    return None if name in {None, "", "auto"} else name
+    return None if name in _UNASKED else name
 
 
 def _content(body: QueryBody) -> str | tuple[Part, ...]:

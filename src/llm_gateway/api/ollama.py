@@ -51,7 +51,7 @@ class OllamaDialect:
 
     stream_type = NDJSON
     keep_alive = b""
-    request_id = b""
+    request_id = ""
 
     def error_status(self, failure: LLMGatewayError) -> int:
         return failure.http_status
@@ -115,7 +115,7 @@ class OllamaApi:
         if request.stream:
             await self._stream(call, exchange, completion=completion)
             return
-        chunks = await run(call.calls.way, exchange)
+        chunks = await run(call.calls.gateway.way, exchange)
         name_dropped(exchange, self._view, dropped, CALLED)
         durations = self._durations(exchange, exchange.received_s)
         answer = whole(self._head(model_of(exchange), completion=completion), chunks, exchange.usage, durations)
@@ -124,7 +124,7 @@ class OllamaApi:
     async def _stream(self, call: Call, exchange: Exchange, *, completion: bool) -> None:
         with KeepAlive(call, exchange) as keep_alive:
             async with Ending(exchange):
-                reply = await call.calls.way(exchange)
+                reply = await call.calls.gateway.way(exchange)
                 first_s = self._clock.monotonic_s()
                 name_dropped(exchange, self._view, dropped, CALLED)
                 lines = AnswerLines(self._head(model_of(exchange), completion=completion))
@@ -171,7 +171,7 @@ class OllamaApi:
             await call.reply(_encode({"model": request.model, "embeddings": []}))
             return
         exchange = self._embedding(call, request)
-        chunks = await run(call.calls.way, exchange)
+        chunks = await run(call.calls.gateway.way, exchange)
         vectors_of(request, chunks)
         name_dropped(exchange, self._view, dropped, CALLED)
         total_ns = self._durations(exchange, exchange.received_s).total_ns
@@ -184,7 +184,7 @@ class OllamaApi:
             await call.reply(_encode({"embedding": []}))
             return
         exchange = self._embedding(call, request)
-        found = vectors_of(request, await run(call.calls.way, exchange))
+        found = vectors_of(request, await run(call.calls.gateway.way, exchange))
         name_dropped(exchange, self._view, dropped, CALLED)
         await call.respond(exchange, _encode({"embedding": found[0]}))
 

@@ -101,7 +101,7 @@ class OpenAiApi:
             await self._stream(call, exchange, body)
             return
         with PassingLimits(exchange, self._view):
-            chunks = await run(call.calls.way, exchange)
+            chunks = await run(call.calls.gateway.way, exchange)
         self._name_dropped(exchange, body)
         await call.respond(exchange, as_it_came(chunks) or whole(self._head(call, exchange), chunks, exchange.usage))
 
@@ -111,7 +111,7 @@ class OpenAiApi:
         with KeepAlive(call, exchange) as keep_alive:
             async with Ending(exchange):
                 with PassingLimits(exchange, self._view):
-                    reply = await call.calls.way(exchange)
+                    reply = await call.calls.gateway.way(exchange)
                 self._name_dropped(exchange, body)
                 events = ChatEvents(self._head(call, exchange), include_usage=include_usage)
                 await call.start_stream(exchange)
@@ -137,7 +137,7 @@ class OpenAiApi:
         request = translated(embedding_request, body)
         exchange = openai_exchange(call, request)
         with PassingLimits(exchange, self._view):
-            chunks = await run(call.calls.way, exchange)
+            chunks = await run(call.calls.gateway.way, exchange)
         vectors_of(request, chunks)
         base64 = body.get("encoding_format") == "base64"
         await call.respond(exchange, embeddings(chunks, model_of(exchange), exchange.usage, base64=base64))
@@ -153,7 +153,7 @@ class OpenAiApi:
         for place, request in enumerate(requests):
             exchange = openai_exchange(call, request)
             with PassingLimits(exchange, self._view):
-                chunks = await run(call.calls.way, exchange)
+                chunks = await run(call.calls.gateway.way, exchange)
             name_dropped(exchange, self._view, dropped, CALLED)
             choices += completion.choices(place, request.messages[0].text(), chunks)
             used.append(exchange.usage)
@@ -167,7 +167,7 @@ class OpenAiApi:
             with KeepAlive(call, exchange) as keep_alive:
                 async with Ending(exchange):
                     with PassingLimits(exchange, self._view):
-                        reply = await call.calls.way(exchange)
+                        reply = await call.calls.gateway.way(exchange)
                     name_dropped(exchange, self._view, dropped, CALLED)
                     await call.start_stream(exchange)
                     async for chunk in reply:

@@ -74,7 +74,7 @@ class OpenAiDialect:
 
     stream_type = EVENT_STREAM
     keep_alive = SSE_COMMENT
-    request_id = b"x-request-id"
+    request_id = "x-request-id"
 
     def error_status(self, failure: LLMGatewayError) -> int:
         return failure.http_status

@@ -72,7 +72,7 @@ class ResponsesApi:
             return
         writer, exchange = turn.writer, turn.exchange
         with PassingLimits(exchange, self._view):
-            chunks = await run(call.calls.way, exchange)
+            chunks = await run(call.calls.gateway.way, exchange)
         self._name_dropped(exchange)
         for chunk in chunks:
             writer.feed(chunk)
@@ -91,7 +91,7 @@ class ResponsesApi:
             with KeepAlive(call, exchange) as keep_alive:
                 async with Ending(exchange):
                     with PassingLimits(exchange, self._view):
-                        reply = await call.calls.way(exchange)
+                        reply = await call.calls.gateway.way(exchange)
                     self._name_dropped(exchange)
                     await call.start_stream(exchange)
                     await call.write(writer.begin())

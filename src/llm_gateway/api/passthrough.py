@@ -117,7 +117,7 @@ class PassthroughApi:
         kind = (header(call.scope, b"content-type") or "").partition(";")[0].strip().lower()
         if not data or kind != _JSON_TYPE:
             return None, data
-        check_depth(data, call.calls.server.max_json_depth)
+        check_depth(data, call.bounds.max_json_depth)
         try:
             return _decode.decode(data), b""
         except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
@@ -129,7 +129,7 @@ class PassthroughApi:
     async def _pass(call: Call, request: Passthrough) -> None:
         exchange = call.exchange(request, f"{request.provider}-passthrough", None, force_refresh=False)
         async with Ending(exchange):
-            reply = await call.calls.way(exchange)
+            reply = await call.calls.gateway.way(exchange)
             await call.begin(exchange, exchange.attempts[-1].upstream_status or 200, _headers(exchange))
             async for chunk in reply:
                 if chunk.raw:
@@ -150,6 +150,7 @@ def _headers(exchange: Exchange) -> Headers:
     said = exchange.upstream_headers.items()
     passed = [(name, value) for name, value in said if name in COMES_BACK or name.startswith(LIMITS)]
     own = [(name.encode(), value.encode("latin-1", "replace")) for name, value in passed]
-    for name, _ in passed:  # one of each: the provider's limits in place of ours
-        exchange.headers.pop(name, None)
+    theirs = {name for name, _ in passed}  # one of each: the provider's limits in place of ours
+    exchange.headers = {name: value for name, value in exchange.all_headers().items() if name not in theirs}
+    exchange.standing = ""
     return [*own, *_INERT]

@@ -6,62 +6,65 @@ clients read, about the minute, with Go durations (https://platform.openai.com/d
 oldest request leaves its window: with none remaining, it is how long to wait.
 """
 
+from typing import Final
+
 from llm_gateway.core.counters import Gauge, Rules
+
+_HOUR_S: Final = 3600
+_NUMBERS: Final = tuple([str(number) for number in range(_HOUR_S + 1)])
+_FRACTIONS: Final = tuple([f".{ms:03d}".rstrip("0") if ms else "" for ms in range(1000)])
+"""Of a second, by its milliseconds."""
 
 
 def go_duration(length_us: int) -> str:
     """As Go prints a duration, in whole milliseconds rounded up: `0s`, `12ms`, `1.5s`, `6m0s`, `1h0m0s`."""
-    length_ms = -(-length_us // 1000)
+    length_ms = (length_us + 999) // 1000
     if length_ms < 1000:
         return f"{length_ms}ms" if length_ms else "0s"
-    if length_ms < 60_000:
-        return f"{length_ms / 1000:g}s"
-    seconds, rest_ms = divmod(length_ms, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    fraction = f".{rest_ms:03d}".rstrip("0") if rest_ms else ""
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{seconds}{fraction}s" if hours else f"{minutes}m{seconds}{fraction}s"
+    seconds = length_ms // 1000
+    fraction = _FRACTIONS[length_ms % 1000]
+    if seconds < 60:
+        return f"{_NUMBERS[seconds]}{fraction}s"
+    minutes = seconds // 60
+    rest = f"{minutes % 60}m{_NUMBERS[seconds % 60]}{fraction}s"
+    return f"{minutes // 60}h{rest}" if minutes >= 60 else rest
 
 
 class LimitHeaders:
     """The headers of one tier; what does not change is made once."""
 
-    __slots__ = ("_constant", "_rules")
+    __slots__ = ("_constant", "_requests", "_tokens")
 
     def __init__(self, rules: Rules) -> None:
-        burst, minute, hour = rules.requests
-        self._rules = rules
-        self._constant = {
-            "ratelimit-policy": (
-                f'"burst";q={burst};w=1, "rpm";q={minute};w=60, "rph";q={hour};w=3600, "tpm";q={rules.tokens};w=60;qu="tokens"'
-            ),
-            "x-ratelimit-limit-requests": str(minute),
-            "x-ratelimit-limit-tokens": str(rules.tokens),
-        }
+        burst, minute, hour = self._requests = rules.requests
+        self._tokens = rules.tokens
+        self._constant = (
+            f'ratelimit-policy: "burst";q={burst};w=1, "rpm";q={minute};w=60, "rph";q={hour};w=3600, '
+            f'"tpm";q={rules.tokens};w=60;qu="tokens"\r\n'
+            f"x-ratelimit-limit-requests: {minute}\r\nx-ratelimit-limit-tokens: {rules.tokens}\r\n"
+        )
 
-    def of(self, gauge: Gauge) -> dict[str, str]:
-        """Header names (lower-case) and values."""
-        burst_limit, minute_limit, hour_limit = self._rules.requests
+    def lines(self, gauge: Gauge) -> str:
+        """The header lines, each with its CRLF; names in lower case."""
+        burst, minute, hour = self._requests
         burst_count, minute_count, hour_count = gauge.counts
         burst_us, minute_us, hour_us = gauge.frees_us
         tokens_us = gauge.tokens_free_us
-        burst = burst_limit - burst_count if burst_count < burst_limit else 0
-        minute = minute_limit - minute_count if minute_count < minute_limit else 0
-        hour = hour_limit - hour_count if hour_count < hour_limit else 0
-        tokens = self._rules.tokens - gauge.used - gauge.held
+        burst = burst - burst_count if burst_count < burst else 0
+        minute = minute - minute_count if minute_count < minute else 0
+        hour = hour - hour_count if hour_count < hour else 0
+        tokens = self._tokens - gauge.used - gauge.held
         if gauge.cooldown_us:  # whatever is left, nothing is granted before its end
             burst = minute = hour = 0
             burst_us, minute_us, hour_us = (max(free_us, gauge.cooldown_us) for free_us in gauge.frees_us)
-        tokens_left = str(tokens) if tokens > 0 else "0"
-        requests_left = str(minute)
-        return {
-            **self._constant,
-            "ratelimit": (
-                f'"burst";r={burst};t={-(-burst_us // 1_000_000)}, "rpm";r={requests_left};t={-(-minute_us // 1_000_000)}, '
-                f'"rph";r={hour};t={-(-hour_us // 1_000_000)}, "tpm";r={tokens_left};t={-(-tokens_us // 1_000_000)}'
-            ),
-            "x-ratelimit-remaining-requests": requests_left,
-            "x-ratelimit-remaining-tokens": tokens_left,
-            "x-ratelimit-reset-requests": go_duration(minute_us),
-            "x-ratelimit-reset-tokens": go_duration(tokens_us),
-        }
+        requests_left, tokens_left = str(minute), str(tokens) if tokens > 0 else "0"
+        burst_s, minute_s = (burst_us + 999_999) // 1_000_000, (minute_us + 999_999) // 1_000_000
+        hour_s, tokens_s = (hour_us + 999_999) // 1_000_000, (tokens_us + 999_999) // 1_000_000
+        return (
+            f'{self._constant}ratelimit: "burst";r={burst};t={_NUMBERS[burst_s] if burst_s <= _HOUR_S else burst_s}, '
+            f'"rpm";r={requests_left};t={_NUMBERS[minute_s] if minute_s <= _HOUR_S else minute_s}, '
+            f'"rph";r={hour};t={_NUMBERS[hour_s] if hour_s <= _HOUR_S else hour_s}, '
+            f'"tpm";r={tokens_left};t={_NUMBERS[tokens_s] if tokens_s <= _HOUR_S else tokens_s}\r\n'
+            f"x-ratelimit-remaining-requests: {requests_left}\r\nx-ratelimit-remaining-tokens: {tokens_left}\r\n"
+            f"x-ratelimit-reset-requests: {go_duration(minute_us)}\r\nx-ratelimit-reset-tokens: {go_duration(tokens_us)}\r\n"
+        )

@@ -21,12 +21,12 @@ POST = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
 
 
 async def body_of(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 async def answer(send: Send, body: bytes, *more: tuple[bytes, bytes], status: int = 200) -> None:
@@ -264,7 +264,7 @@ async def test_a_body_nobody_reads_is_not_taken_in() -> None:
         await answer(send, b"%d" % len(await body_of(receive)))
 
     size = 64 << 20
-    async with serving(lazy) as server:
+    async with serving(lazy, Times(60, 60, 60)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(POST + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % size)
         sending = asyncio.create_task(send_all(writer, size))
@@ -273,7 +273,7 @@ async def test_a_body_nobody_reads_is_not_taken_in() -> None:
         assert not done
         assert len(cycles[0]._body) < HIGH_WATER_BYTES + (1 << 20)
         go_on.set()
-        assert (await asyncio.wait_for(reader.read(), 20)).endswith(b"\r\n\r\n%d" % size)
+        assert (await asyncio.wait_for(reader.read(), 60)).endswith(b"\r\n\r\n%d" % size)
         await sending
         writer.close()
 
@@ -377,3 +377,117 @@ async def test_a_stopping_server_finishes_the_answer_and_says_so() -> None:
         said = await asking
     assert b"connection: close\r\n" in said
     assert said.endswith(b"done")
+
+
+async def at_once(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """What a handler does that asks its connection for the whole body, and gives it the whole answer."""
+    connection = scope["extensions"][CONNECTION]
+    body = connection.whole_body()
+    if body is None:
+        body = b"late " + await body_of(receive)
+    said = b"%s %s %s" % (scope["method"].encode(), scope["path"].encode(), body)
+    if not connection.answer("x-a: b\r\n", said):
+        await answer(send, said, (b"x-sent", b"1"))
+
+
+async def test_a_whole_answer_in_one_step() -> None:
+    async with serving(at_once) as server:
+        said = await server.ask(POST + b"Content-Length: 5\r\nConnection: close\r\n\r\nhello")
+        first = await server.ask(POST + b"Content-Length: 2\r\n\r\nhi", until=b"hi")
+        head = await server.ask(b"HEAD /h HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        old = await server.ask(b"POST /o HTTP/1.0\r\nContent-Length: 1\r\n\r\n1")
+    assert said == b"HTTP/1.1 200 OK\r\ndate: today\r\nx-a: b\r\nconnection: close\r\ncontent-length: 16\r\n\r\nPOST /echo hello"
+    assert b"connection: close" not in first
+    assert head.endswith(b"x-sent: 1\r\nconnection: close\r\n\r\n")
+    assert old.endswith(b"connection: close\r\ncontent-length: 9\r\n\r\nPOST /o 1")
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from([b"POST /a", b"POST /b", b"GET /a", b"POST /a?q=1", b"POST /ab"]), min_size=1, max_size=6),
+    st.lists(st.integers(1, 500), max_size=6),
+)
+def test_a_request_is_not_taken_for_the_one_before(lines: list[bytes], cuts: list[int]) -> None:
+    async def said() -> bytes:
+        wire = b"".join(line + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n%d" % n for n, line in enumerate(lines))
+        wire += b"POST /a HTTP/1.0\r\nContent-Length: 1\r\n\r\n9"
+        async with serving(at_once) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            places = [0, *sorted(cut for cut in set(cuts) if cut < len(wire)), len(wire)]
+            for start, end in itertools.pairwise(places):
+                writer.write(wire[start:end])
+                await writer.drain()
+                await asyncio.sleep(0)
+            whole = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            return whole
+
+    bodies = [part.split(b"\r\n\r\n")[1].replace(b" late", b"") for part in asyncio.run(said()).split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert bodies == [b"%s %d" % (line.partition(b"?")[0], n) for n, line in enumerate(lines)] + [b"POST /a 9"]
+
+
+async def test_only_the_first_of_several_requests_can_be_like_the_last() -> None:
+    first, second = (b"POST /%b HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n%b" % (name, name) for name in (b"a", b"b"))
+    async with serving(at_once) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for wire in (first, first + second, second + first):
+            writer.write(wire)
+            for name in wire[6:7], wire[-1:]:
+                assert (await asyncio.wait_for(reader.readuntil(b"POST /"), 10)).startswith(b"HTTP/1.1 200")
+                assert await reader.readexactly(3) == b"%b %b" % (name, name)
+                if wire is first:
+                    break
+        writer.close()
+
+
+async def test_who_leaves_while_an_answer_is_made_cancels_it() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+    left: list[bool] = []
+
+    async def slow(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        connection = scope["extensions"][CONNECTION]
+        connection.on_lost = connection.cancel
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            left.append(connection.left)
+            ended.set()
+            raise
+
+    async with serving(slow) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(begun.wait(), 10)
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 10)
+        while server.state.tasks:
+            await asyncio.sleep(0)
+    assert left == [True]
+
+
+async def test_a_header_without_an_end_is_refused() -> None:
+    async with serving(echo) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nX: ")
+        with suppress(ConnectionError):
+            for _ in range(64):
+                writer.write(b"a" * MAX_HEAD_BYTES)
+                await writer.drain()
+        with suppress(ConnectionError):
+            assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 431")
+        assert not server.state.connections
+        writer.close()
+
+
+async def test_after_an_early_answer_the_connection_is_idle_and_no_request_is_late() -> None:
+    async def refusing(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await answer(send, b"no", status=413)
+
+    async with serving(refusing, Times(0.2, 5, 0.2)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(POST + b"Content-Length: 4\r\n\r\n12")
+        await asyncio.wait_for(reader.readuntil(b"no"), 10)
+        writer.write(b"34")
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()

@@ -68,7 +68,7 @@ VIEW = cast(View, SimpleNamespace(protocol_of=lambda provider: "anthropic" if pr
 
 def exchange(provider: str, headers: dict[str, str], upstream: dict[str, str]) -> Exchange:
     made: Any = SimpleNamespace(
-        headers=headers, upstream_headers=upstream, attempts=[SimpleNamespace(provider=provider)] if provider else []
+        all_headers=lambda: headers, upstream_headers=upstream, attempts=[SimpleNamespace(provider=provider)] if provider else []
     )
     return cast(Exchange, made)
 

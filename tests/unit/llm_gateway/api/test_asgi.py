@@ -1,12 +1,13 @@
-"""Bodies are bounded before they are parsed."""
+"""Bodies are bounded before they are parsed; headers; callers who leave."""
 
+import asyncio
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gateway.api.asgi import check_depth, read_body
+from llm_gateway.api.asgi import Listener, check_depth, fields_of, header, read_body
 from llm_gateway.core.errors import ClientClosedRequest, InvalidRequest, RequestTooLarge
 
 VALUES = st.recursive(
@@ -67,3 +68,45 @@ async def test_compressed_bodies_and_leaving_callers() -> None:
         await read_body({"headers": [(b"content-encoding", b"gzip")]}, receiver(), 3)
     with pytest.raises(ClientClosedRequest):
         await read_body({"headers": []}, receiver(piece(b"a", True), {"type": "http.disconnect"}), 3)
+
+
+def test_of_several_headers_the_first_counts_and_a_copied_scope_has_its_own() -> None:
+    scope = {"headers": [(b"authorization", b"Bearer first"), (b"x", b"1"), (b"authorization", b"Bearer second")]}
+    assert header(scope, b"authorization") == "Bearer first"
+    assert header(scope, b"absent") is None
+    copy = {**scope, "headers": [(b"authorization", b"Bearer other")]}
+    assert fields_of(copy) == {b"authorization": b"Bearer other"}
+    assert fields_of(scope) == {b"authorization": b"Bearer first", b"x": b"1"}
+
+
+async def test_a_caller_who_leaves_is_heard_of_by_listening() -> None:
+    gone = asyncio.Event()
+
+    async def receive() -> dict[str, object]:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def serve() -> Listener:
+        caller = Listener(receive, 1.0)
+        caller.on_lost = caller.cancel
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return caller
+        raise AssertionError
+
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(0)
+    gone.set()
+    assert (await asyncio.wait_for(serving, 5)).left
+
+
+async def test_nobody_listens_when_nobody_wants_to_hear() -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    caller = Listener(receive, 1.0)
+    caller.on_lost = caller.cancel
+    caller.on_lost = None
+    await asyncio.sleep(0)
+    assert not caller.left

@@ -42,8 +42,14 @@ def test_a_duration_means_what_it_was_rounded_up_to_whole_milliseconds(length_us
     assert round(seconds * 1000) == -(-length_us // 1000)
 
 
+def of(gauge: Gauge) -> dict[str, str]:
+    lines = LimitHeaders(RULES).lines(gauge).split("\r\n")
+    assert lines.pop() == ""
+    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
+
+
 def test_the_headers_say_where_a_caller_stands() -> None:
-    headers = LimitHeaders(RULES).of(Gauge((1, 2, 3), (400_000, 30_500_000, 3_599_000_000), 100, 900, 59_250_000))
+    headers = of(Gauge((1, 2, 3), (400_000, 30_500_000, 3_599_000_000), 100, 900, 59_250_000))
     assert headers == {
         "ratelimit-policy": '"burst";q=10;w=1, "rpm";q=60;w=60, "rph";q=1000;w=3600, "tpm";q=50000;w=60;qu="tokens"',
         "ratelimit": '"burst";r=9;t=1, "rpm";r=58;t=31, "rph";r=997;t=3599, "tpm";r=49000;t=60',
@@ -57,12 +63,12 @@ def test_the_headers_say_where_a_caller_stands() -> None:
 
 
 def test_nothing_is_left_below_nought() -> None:
-    headers = LimitHeaders(RULES).of(Gauge((11, 61, 1001), (1, 1, 1), 60_000, 1))
+    headers = of(Gauge((11, 61, 1001), (1, 1, 1), 60_000, 1))
     assert headers["ratelimit"] == '"burst";r=0;t=1, "rpm";r=0;t=1, "rph";r=0;t=1, "tpm";r=0;t=0'
     assert headers["x-ratelimit-remaining-tokens"] == "0"
 
 
 def test_in_a_cooldown_nothing_is_left_until_its_end() -> None:
-    headers = LimitHeaders(RULES).of(Gauge((0, 3, 3), (0, 10_000_000, 3_000_000_000), cooldown_us=25_000_000))
+    headers = of(Gauge((0, 3, 3), (0, 10_000_000, 3_000_000_000), cooldown_us=25_000_000))
     assert headers["ratelimit"] == '"burst";r=0;t=25, "rpm";r=0;t=25, "rph";r=0;t=3000, "tpm";r=50000;t=0'
     assert (headers["x-ratelimit-remaining-requests"], headers["x-ratelimit-reset-requests"]) == ("0", "25s")
