@@ -7,6 +7,7 @@ other may answer, and a failure goes to the caller as it is.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from random import random
 from typing import Final, NoReturn, Protocol
 
@@ -36,7 +37,7 @@ from llm_gateway.protocols.passthrough import REPEATABLE, Bytes, refusal
 from llm_gateway.routing.calls import Call, most_telling
 from llm_gateway.routing.candidates import Decider, Limited, Moment, needs_of
 from llm_gateway.routing.health import KEY_REFUSED, Admission, House
-from llm_gateway.routing.recent import RecentDecisions, rounded
+from llm_gateway.routing.recent import Key, RecentDecisions, rounded
 from llm_gateway.routing.retries import backoff_s
 from llm_gateway.routing.seats import Roster, Seat, Upstream
 from llm_gateway.routing.states import ProviderState, can_answer, state_of
@@ -58,15 +59,18 @@ _KEY_REFUSED: Final = frozenset({401, 403})
 _UNREACHED: Final = frozenset({"connect", "dns", "tls"})
 HISTORY_SHARE: Final = 0.75
 """Share of a context window that history may fill: token counts are estimates."""
+_SHORTEST_S: Final = 0.001
+_LATE: Final = "the time for this request was over before a provider could answer"
 ANSWER_TOKENS: Final = 1_024
 """Room kept for an answer whose length the caller did not limit."""
 
-BeforeAttempt = Callable[[Exchange, Attempt], Awaitable[None]]
-"""Called before an attempt's bytes leave; what it raises ends the call with nothing sent."""
-Admit = Callable[[Exchange, Target], Awaitable[None]]
-"""Called before an attempt is made of a target; RateLimited says that it is another's turn."""
-Afford = Callable[[Exchange, Attempt, Price | None], Awaitable[None]]
-"""Called before an attempt is made, with its price; BudgetExceeded says that it is too dear, and another's turn."""
+BeforeAttempt = Callable[[Exchange, Attempt], Awaitable[None] | None]
+"""Called before an attempt's bytes leave; what it raises ends the call with nothing sent. None: there is nothing to wait for."""
+Admit = Callable[[Exchange, Target], Awaitable[None] | None]
+"""Called before an attempt is made of a target; RateLimited says that it is another's turn. None: there is nothing to wait for."""
+Afford = Callable[[Exchange, Attempt, Price | None], Awaitable[None] | None]
+"""Called before an attempt is made, with its price; BudgetExceeded says that it is too dear, and another's turn. None: there is
+nothing to wait for."""
 
 
 class Answering(Body, Protocol):
@@ -117,8 +121,10 @@ class ProviderRouter:
     ) -> None:
         self._settings = settings
         self._rules = settings.routing
+        self._usual_strategy = STRATEGIES[settings.routing.strategy]
         self._upstreams = dict(upstreams)
         self._clock = ports.clock
+        self._now_s = ports.clock.monotonic_s
         self._door = ports.transport
         self._roster: Roster = Roster(settings, upstreams, before._roster if before is not None else None)
         self._decider = Decider(self._roster, limited)
@@ -142,43 +148,41 @@ class ProviderRouter:
         return self._decider.decide(request, clearance, self._strategy(strategy), self._moment())
 
     def _strategy(self, name: str | None) -> Strategy:
-        chosen = STRATEGIES.get(name or self._rules.strategy)
+        chosen = STRATEGIES.get(name) if name else self._usual_strategy
         if chosen is None:
             raise InvalidRequest(f"strategy: expected one of {', '.join(STRATEGIES)}", param="strategy")
         return chosen
 
     def _moment(self) -> Moment:
-        return Moment(self._clock.monotonic_s(), self._clock.wall_s(), self._turn)
+        return Moment(self._now_s(), self._clock.wall_s(), self._turn)
 
     async def __call__(self, exchange: Exchange, call_next: Next | None = None) -> Reply:
         """Answer, or raise the error that tells the caller most. `call_next` is never asked: this is the last stage."""
         clearance = exchange.clearance
         if clearance is None:
             raise Internal("a request reached the router without a clearance")
-        strategy = self._strategy(exchange.strategy)
-        decision = self._recent_or_new(exchange.request, clearance, strategy)
-        self._turn += 1
+        strategy = self._strategy(exchange.strategy) if exchange.strategy else self._usual_strategy
+        key = self._recent.key(exchange.request, clearance, strategy.name)
+        decision = self._recent.get(key, self._now_s()) or self._decide_anew(exchange.request, clearance, strategy, key)
         exchange.decision = decision
-        if not decision.ranked:
+        self._turn += 1
+        ranked = decision.ranked
+        if not ranked:
             raise self._decider.refusal(decision, self._moment())
         failures: list[LLMGatewayError] = []
-        last = len(decision.ranked) - 1
-        for place, candidate in enumerate(decision.ranked):
-            reply = await self._ask(exchange, candidate, failures, decision.ranked[place + 1 :])
+        for place, candidate in enumerate(ranked, 1):
+            reply = await self._ask(exchange, candidate, failures, ranked[place:])
             if reply is not None:
                 return reply
-            if len(exchange.attempts) >= self._rules.max_attempts and place < last:
+            if len(exchange.attempts) >= self._rules.max_attempts and place < len(ranked):
                 break
         self._give_up(decision, failures)
 
-    def _recent_or_new(self, request: Request, clearance: Clearance, strategy: Strategy) -> Decision:
-        needs = rounded(needs_of(request))
-        key = self._recent.key(request, needs, clearance, strategy.name)
+    def _decide_anew(self, request: Request, clearance: Clearance, strategy: Strategy, key: Key | None) -> Decision:
         moment = self._moment()
-        decision = self._recent.get(key, moment.monotonic_s)
-        if decision is None:
-            decision = self._decider.decide(request, clearance, strategy, moment, needs=None if key is None else needs, explain=False)
-            self._recent.put(key, decision, moment.monotonic_s)
+        needs = None if key is None else rounded(needs_of(request))
+        decision = self._decider.decide(request, clearance, strategy, moment, needs=needs, explain=False)
+        self._recent.put(key, decision, moment.monotonic_s)
         return decision
 
     def _give_up(self, decision: Decision, failures: list[LLMGatewayError]) -> NoReturn:
@@ -199,14 +203,23 @@ class ProviderRouter:
         course = seat.course(candidate.target.model)
         retry = 0
         while True:
-            if not await self._place(exchange, seat, failures, others):
-                return None
-            now_s = self._clock.monotonic_s()
-            admission = Admission.REFUSED if now_s < seat.house.cooled_until_s else course.lane.admit(now_s)
+            now_s = self._now_s()
+            if now_s >= exchange.deadline_s:
+                raise most_telling(failures) or ProviderTimeout(_LATE, code="total")
+            if not seat.slots.take():
+                if not await self._wait_for_place(exchange, seat, failures, others):
+                    return None
+                now_s = self._now_s()
+            lane = course.lane
+            if now_s < seat.house.cooled_until_s:
+                admission = Admission.REFUSED
+            else:
+                admission = Admission.NORMAL if lane.open_until_s is None else lane.admit(now_s)
             if admission is Admission.REFUSED:  # others were faster to find it ill, or to try it
                 seat.slots.give()
                 return None
-            call = Call(exchange, candidate, seat, course, admission)
+            attempt = Attempt(seat.name, candidate.target.model, seat.destination.security_level)
+            call = Call(exchange, candidate, seat, course, admission, attempt)
             if not retry:
                 seat.budget.earn()
             try:
@@ -226,23 +239,18 @@ class ProviderRouter:
             retry += 1
             await self._sleep(wait_s)
 
-    async def _place(self, exchange: Exchange, seat: Seat, failures: list[LLMGatewayError], others: tuple[Candidate, ...]) -> bool:
-        """Get a place at a provider; wait for one only where nobody else has any."""
-        left_s = exchange.deadline_s - self._clock.monotonic_s()
-        if left_s <= 0:
-            late = "the time for this request was over before a provider could answer"
-            raise most_telling(failures) or ProviderTimeout(late, code="total")
-        if seat.slots.take():
-            return True
+    async def _wait_for_place(self, exchange: Exchange, seat: Seat, failures: list[LLMGatewayError], others: tuple[Candidate, ...]) -> bool:
+        """Wait for a place at a provider that has none free, unless somebody else has."""
         if any(self._roster.by_name[other.target.provider].slots.has_room for other in others):
             return False
+        began_s = self._now_s()
         try:
-            await seat.slots.wait(left_s)
+            await seat.slots.wait(exchange.deadline_s - began_s)
         except Overloaded as error:
             failures.append(error)
             return False
         finally:
-            exchange.queued_s += self._clock.monotonic_s() - (exchange.deadline_s - left_s)
+            exchange.queued_s += self._now_s() - began_s
         return True
 
     def _again_in_s(self, error: ProviderError, call: Call, retry: int, others: bool) -> float | None:
@@ -257,7 +265,7 @@ class ProviderRouter:
             return None
         if others and (retry or error.http_status == 429 or error.code in _UNREACHED):
             return None
-        now_s = self._clock.monotonic_s()
+        now_s = self._now_s()
         wait_s = max(backoff_s(retry, rules.retry_base_s, rules.retry_max_s, self._uniform), seat.house.cooled_until_s - now_s)
         if wait_s > rules.retry_max_s or now_s + wait_s >= call.exchange.deadline_s:
             return None
@@ -265,68 +273,64 @@ class ProviderRouter:
 
     async def _send(self, call: Call) -> Reply:
         """One attempt: until it is answered in full, or a stream has begun to say something."""
-        exchange, seat = call.exchange, call.seat
+        exchange, seat, attempt, target = call.exchange, call.seat, call.attempt, call.candidate.target
         request, clearance = exchange.request, exchange.clearance
         assert clearance is not None
         try:
-            wire = clearance.wire(request, seat.provider, call.candidate.target.model, self._clock.wall_s())
-            if self._afford is not None:
-                await self._afford(exchange, call.attempt, self._price(call))
-            if self._admit is not None:
-                await self._admit(exchange, call.candidate.target)
-            exchange.attempts.append(call.attempt)
-            if self._before_attempt is not None:
-                await self._before_attempt(exchange, call.attempt)
+            wall_s = self._clock.wall_s()
+            wire = clearance.wire(request, seat.provider, target.model, wall_s)
+            call.price = self._roster.prices.price_of(target.provider, target.model, wall_s)
+            if self._afford is not None and (waiting := self._afford(exchange, attempt, call.price)) is not None:
+                await waiting
+            if self._admit is not None and (waiting := self._admit(exchange, target)) is not None:
+                await waiting
+            exchange.attempts.append(attempt)
+            if self._before_attempt is not None and (waiting := self._before_attempt(exchange, attempt)) is not None:
+                await waiting
             if exchange.trace is not None:
-                parent = exchange.trace.attempt(call.attempt)
+                parent = exchange.trace.attempt(attempt)
                 wire = wire.traced(parent) if parent else wire
-            streamed = not isinstance(request, EmbeddingRequest) and request.stream
-            now_s = self._clock.monotonic_s()
-            call.sent(now_s)
-            deadlines = self._deadlines(seat, exchange.deadline_s - now_s, streamed=streamed)
-            return await (self._stream(call, wire, deadlines, now_s) if streamed else self._whole(call, wire, deadlines, now_s))
+            sent_s = attempt.started_s = self._now_s()
+            attempt.reached = True
+            left_s, deadlines = exchange.deadline_s - sent_s, self._usual[seat.name]
+            if not isinstance(request, EmbeddingRequest) and request.stream:
+                return await self._stream(call, wire, _within(left_s, deadlines, longest_s=inf), sent_s)
+            if left_s < deadlines.total_s:
+                deadlines = _within(left_s, deadlines, longest_s=deadlines.total_s)
+            try:
+                status, headers, body = await self._door.fetch(wire, deadlines, seat.settings.max_response_bytes, local=seat.local)
+            finally:
+                now_s = self._now_s()
+                exchange.upstream_s += now_s - sent_s
+            return self._whole(call, status, headers, body, now_s)
         except ProviderError as error:
-            call.end_failed(error, self._clock.monotonic_s())
+            call.end_failed(error, self._now_s())
             raise
         except LLMGatewayError as error:
-            call.end_without_verdict(error.error_type, self._clock.monotonic_s())
+            call.end_without_verdict(error.error_type, self._now_s())
             raise
         except (asyncio.CancelledError, GeneratorExit):
-            call.end_without_verdict("cancelled", self._clock.monotonic_s())
+            call.end_without_verdict("cancelled", self._now_s())
             raise
         except BaseException:
-            call.end_without_verdict("internal", self._clock.monotonic_s())
+            call.end_without_verdict("internal", self._now_s())
             raise
 
-    def _deadlines(self, seat: Seat, left_s: float, *, streamed: bool) -> Deadlines:
-        usual = self._usual[seat.name]
-        if not streamed and left_s >= usual.total_s:
-            return usual
-        left_s = max(left_s, 0.001)
-        longest_s = left_s if streamed else min(usual.total_s, left_s)
-        return Deadlines(min(usual.connect_s, left_s), min(usual.first_byte_s, left_s), min(usual.idle_s, left_s), longest_s)
-
-    async def _whole(self, call: Call, wire: WireBytes, deadlines: Deadlines, sent_s: float) -> Reply:
-        seat = call.seat
-        try:
-            status, headers, body = await self._door.fetch(wire, deadlines, seat.settings.max_response_bytes, local=seat.local)
-        finally:
-            now_s = self._clock.monotonic_s()
-            call.waited(now_s - sent_s)
-        call.exchange.upstream_headers = headers
+    def _whole(self, call: Call, status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Reply:
+        """What an answer comes to that is there in full."""
+        exchange, seat = call.exchange, call.seat
+        exchange.upstream_headers = headers
         if not 200 <= status < 300:
             raise seat.provider.error(status, headers, body)
         call.attempt.upstream_status = status
-        self._heed(seat, headers)
-        request = call.exchange.request
-        decoder = Bytes() if isinstance(request, Passthrough) else seat.provider.decoder(request, call.candidate.target.model)
+        wait_s = rest_s(headers)
+        if wait_s is not None:
+            self._heed(seat, wait_s)
+        request = exchange.request
+        decoder = Bytes() if isinstance(request, Passthrough) else seat.provider.decoder(request, call.attempt.model)
         chunks = decoder.feed(body)
         chunks += decoder.finish()
-        for chunk in chunks:
-            call.tally.add(chunk)
-        call.answered(now_s)
-        call.account(self._price(call), whole=True)
-        call.end_ok(now_s, streamed=False)
+        call.end_whole(chunks, now_s)
         return Reply(chunks)
 
     async def _stream(self, call: Call, wire: WireBytes, deadlines: Deadlines, sent_s: float) -> Reply:
@@ -334,36 +338,32 @@ class ProviderRouter:
         try:
             response = await self._door.open(wire, deadlines, seat.settings.max_response_bytes, local=seat.local)
         finally:
-            call.waited(self._clock.monotonic_s() - sent_s)
+            call.exchange.upstream_s += self._now_s() - sent_s
         call.attempt.upstream_status = response.status
         call.exchange.upstream_headers = response.headers
         try:
             if not 200 <= response.status < 300:
                 refused = seat.provider.error(response.status, response.headers, await beginning(response, MAX_ERROR_BODY_BYTES))
                 raise refusal(refused, response.status) if isinstance(call.exchange.request, Passthrough) else refused
-            self._heed(seat, response.headers)
+            wait_s = rest_s(response.headers)
+            if wait_s is not None:
+                self._heed(seat, wait_s)
             request = call.exchange.request
-            decoder = Bytes() if isinstance(request, Passthrough) else seat.provider.decoder(request, call.candidate.target.model)
-            live = Live(call, response, decoder, self._price(call), self._clock.monotonic_s)
+            decoder = Bytes() if isinstance(request, Passthrough) else seat.provider.decoder(request, call.attempt.model)
+            live = Live(call, response, decoder, self._now_s)
             await live.until_content()
         except BaseException:
             await response.aclose()
             raise
-        call.answered(self._clock.monotonic_s())
+        call.answered(self._now_s())
         call.exchange.at_end(live.end)
         return Reply(live)
 
-    def _heed(self, seat: Seat, headers: Mapping[str, str]) -> None:
+    def _heed(self, seat: Seat, wait_s: float) -> None:
         """Pass a provider over that says, on a good answer, that it has nothing left for the next call."""
-        wait_s = rest_s(headers)
-        if wait_s is not None:
-            seat.house.cool(wait_s, self._clock.monotonic_s())
-            seat.house.at_limit = True
-            self._recent.forget()
-
-    def _price(self, call: Call) -> Price | None:
-        target = call.candidate.target
-        return self._roster.prices.price_of(target.provider, target.model, self._clock.wall_s())
+        seat.house.cool(wait_s, self._now_s())
+        seat.house.at_limit = True
+        self._recent.forget()
 
     async def probe_all(self) -> None:
         """Ask every provider at once whether it lives, each within `health_timeout_s`. Costs nothing; learns their models.
@@ -396,7 +396,7 @@ class ProviderRouter:
             alive = False
         came_back = seat.house.checked(alive=alive, wall_s=self._clock.wall_s(), models=tuple(models), refused=refused)
         if came_back:
-            now_s = self._clock.monotonic_s()
+            now_s = self._now_s()
             for lane in seat.lanes():
                 lane.reopen_early(now_s)
 
@@ -407,7 +407,7 @@ class ProviderRouter:
 
     def any_available(self) -> bool:
         """Whether some provider can answer now."""
-        now_s = self._clock.monotonic_s()
+        now_s = self._now_s()
         return any(can_answer(seat, now_s) for seat in self._roster.seats)
 
     def houses(self) -> dict[str, House]:
@@ -475,6 +475,12 @@ def _deadlines_of(seat: Seat) -> Deadlines:
     longest_s = settings.timeout
     first_byte_s = settings.first_byte_timeout_s or longest_s
     return Deadlines(settings.connect_timeout_s, first_byte_s, settings.idle_timeout_s, longest_s)
+
+
+def _within(left_s: float, usual: Deadlines, *, longest_s: float) -> Deadlines:
+    """The deadlines of a call with `left_s` to go."""
+    left_s = max(left_s, _SHORTEST_S)
+    return Deadlines(min(usual.connect_s, left_s), min(usual.first_byte_s, left_s), min(usual.idle_s, left_s), min(longest_s, left_s))
 
 
 def _is_done_once(request: Request) -> bool:

@@ -22,14 +22,16 @@ _TOKEN: Final = object()
 """Held by this module and `core.seal` alone: without it none of the classes here can be made."""
 
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]")
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_set: Final = object.__setattr__
+_AFTER_ORIGIN: Final = frozenset({"", "/"})
 KEPT_BYTES: Final = 16_384
 """A judged request up to this size is kept as it was and compared whole, which costs less than a second digest."""
 
 
 def encoded(request: Request) -> bytes:
     """Every field of a request, in one form."""
-    return _encoder.encode(request)
+    return _encode(request)
 
 
 def _digest(form: bytes) -> bytes:
@@ -64,7 +66,7 @@ class WireBytes:
         return WireBytes(http, self.destination, _TOKEN)
 
 
-class Granted(msgspec.Struct, frozen=True):
+class Granted(msgspec.Struct, frozen=True, cache_hash=True):
     """What the caller's key may be used for; None: anything.
 
     Models are named `model`, wherever it is, or `provider/model`; one with a slash in its own name is always named with its
@@ -89,12 +91,15 @@ ANYTHING: Final = Granted()
 class Clearance:
     """Where a judged request may go. Immutable; made by `core.seal.seal`."""
 
-    __slots__ = ("_digest", "_eligible", "_granted", "_judged", "_policy_version")
-    _digest: bytes
+    __slots__ = ("_judged", "eligible", "granted", "policy_version", "request_digest")
     _judged: bytes | None
-    _eligible: frozenset[Destination]
-    _policy_version: str
-    _granted: Granted
+    eligible: frozenset[Destination]
+    """Where the judged content may go."""
+    granted: Granted
+    """What the caller's key covers; `eligible` is within it already."""
+    policy_version: str
+    request_digest: bytes
+    """The fingerprint of the request that was judged."""
 
     def __init__(
         self,
@@ -106,36 +111,18 @@ class Clearance:
     ) -> None:
         if token is not _TOKEN:
             raise Internal("a clearance is made by the security filter only")
-        object.__setattr__(self, "_digest", _digest(judged))
-        object.__setattr__(self, "_judged", judged if len(judged) <= KEPT_BYTES else None)
-        object.__setattr__(self, "_eligible", eligible)
-        object.__setattr__(self, "_policy_version", policy_version)
-        object.__setattr__(self, "_granted", granted)
+        _set(self, "_judged", judged if len(judged) <= KEPT_BYTES else None)
+        _set(self, "request_digest", _digest(judged))
+        _set(self, "eligible", eligible)
+        _set(self, "policy_version", policy_version)
+        _set(self, "granted", granted)
 
     def __setattr__(self, name: str, _: object) -> None:
         raise Internal(f"a clearance cannot be changed ({name})")
 
-    @property
-    def policy_version(self) -> str:
-        return self._policy_version
-
-    @property
-    def request_digest(self) -> bytes:
-        """The fingerprint of the request that was judged."""
-        return self._digest
-
-    @property
-    def eligible(self) -> frozenset[Destination]:
-        return self._eligible
-
-    @property
-    def granted(self) -> Granted:
-        """What the caller's key covers; `eligible` is within it already."""
-        return self._granted
-
     def allows(self, destination: Destination) -> bool:
         """Whether the judged content may go to this origin at the level it has now."""
-        return destination in self._eligible
+        return destination in self.eligible
 
     def wire(self, request: Request, provider: Provider, model: str, now_s: float) -> WireBytes:
         """The bytes that carry `request` to `provider`.
@@ -145,17 +132,18 @@ class Clearance:
                 that was judged, what is passed through belongs to another provider, or the provider encoded for another origin. Each
                 would be a fault of ours; nothing is sent.
         """
-        if provider.destination not in self._eligible:
+        destination, granted = provider.destination, self.granted
+        if destination not in self.eligible:
             raise Internal(f"{provider.name} is not cleared for this content")
-        if not self._granted.model(provider.name, model):
+        if granted.models is not None and not granted.model(provider.name, model):
             raise Internal(f"the caller's key does not cover {provider.name}/{model}")
         self._check(request)
         http = _forwarded(request, provider) if isinstance(request, Passthrough) else provider.encode(request, model, now_s)
-        return WireBytes(_at_origin(http, provider), provider.destination, _TOKEN)
+        return WireBytes(_below_origin(http, destination), destination, _TOKEN)
 
     def _check(self, request: Request) -> None:
-        form = encoded(request)
-        if form != self._judged if self._judged is not None else _digest(form) != self._digest:
+        form = _encode(request)
+        if form != self._judged if self._judged is not None else _digest(form) != self.request_digest:
             raise Internal("the request changed after it was judged")
 
     def service_wire(self, request: Passthrough, service: "ServiceDoor") -> WireBytes:
@@ -164,7 +152,7 @@ class Clearance:
         Raises:
             Internal: as in `wire`; nothing is sent.
         """
-        if service.destination not in self._eligible or request.provider != service.destination.provider:
+        if service.destination not in self.eligible or request.provider != service.destination.provider:
             raise Internal(f"{service.destination.provider} is not cleared for this content")
         self._check(request)
         return WireBytes(_below_origin(service.forward(request), service.destination), service.destination, _TOKEN)
@@ -217,15 +205,11 @@ def notice_wire(notice: BudgetNotice, place: NoticePlace, now_s: float) -> WireB
 def probe_wire(provider: Provider) -> WireBytes | None:
     """The bytes of a provider's fixed health probe: they carry nothing of any request."""
     http = provider.probe()
-    return None if http is None else WireBytes(_at_origin(http, provider), provider.destination, _TOKEN)
-
-
-def _at_origin(http: HttpRequest, provider: Provider) -> HttpRequest:
-    return _below_origin(http, provider.destination)
+    return None if http is None else WireBytes(_below_origin(http, provider.destination), provider.destination, _TOKEN)
 
 
 def _below_origin(http: HttpRequest, destination: Destination) -> HttpRequest:
-    origin = destination.origin
-    if not (http.url == origin or http.url.startswith(origin + "/")):
+    url, origin = http.url, destination.origin
+    if not url.startswith(origin) or url[len(origin) : len(origin) + 1] not in _AFTER_ORIGIN:
         raise Internal(f"{destination.provider} encoded a request for another origin than its own")
     return http

@@ -51,15 +51,17 @@ class Price(msgspec.Struct, frozen=True):
 
     def pico_usd(self, usage: Usage) -> int:
         """What `usage` costs, in pico-dollars. Cached tokens are part of `input_tokens` and priced on their own."""
-        rate = self.base
+        rate, sent = self.base, usage.input_tokens
         for step in self.dearer:
-            if usage.input_tokens > step.above_tokens:
+            if sent > step.above_tokens:
                 rate = step
                 break
+        cost = usage.output_tokens * rate.output
         read, write = usage.cache_read_tokens, usage.cache_write_tokens
-        # A provider that reports more cached tokens than input must not make the rest negative.
-        fresh = max(usage.input_tokens - read - write, 0)
-        return fresh * rate.input + read * rate.cache_read + write * rate.cache_write + usage.output_tokens * rate.output
+        if read or write:
+            cost += read * rate.cache_read + write * rate.cache_write
+            sent = max(sent - read - write, 0)  # more cached tokens than input are no reason to give money back
+        return cost + sent * rate.input
 
     @property
     def is_free(self) -> bool:

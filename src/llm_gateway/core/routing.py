@@ -6,7 +6,7 @@ from llm_gateway.core.ranking import Option
 from llm_gateway.core.types import SecurityLevel, Usage
 
 
-class Destination(msgspec.Struct, frozen=True):
+class Destination(msgspec.Struct, frozen=True, cache_hash=True):
     """An origin with the trust that the configuration gives it. `origin` is `scheme://host:port`."""
 
     provider: str

@@ -104,17 +104,28 @@ def _body_bytes(request: Passthrough) -> int:
     return 0 if request.body is None else len(_encode_json(request.body))
 
 
+def estimate_text_tokens(messages: tuple[Message, ...]) -> int | None:
+    """What `estimate_input_tokens` says of a chat of these messages and nothing else; None where not all of them are plain text."""
+    tokens = 0.0
+    for message in messages:
+        content = message.content
+        if not isinstance(content, str):
+            return None
+        tokens += len(content) * ASCII_TOKENS_PER_CHARACTER if content.isascii() else weigh_tokens(content)
+    return ceil(tokens) + MESSAGE_TOKENS * len(messages)
+
+
 def estimate_input_tokens(request: Request) -> int:
     """About how many tokens a provider will count as this request's input: text, images, documents, tools, schema."""
     if not isinstance(request, ChatRequest):
         if isinstance(request, Passthrough):
             return ceil(_body_bytes(request) * ASCII_TOKENS_PER_CHARACTER)
         return ceil(sum(map(weigh_tokens, request.inputs)))
-    tokens = 0.0
+    tokens = _extras_tokens(request, bound=False)
     for message in request.messages:
         content = message.content
         tokens += weigh_tokens(content) if isinstance(content, str) else _message_tokens(message, bound=False)
-    return ceil(tokens + _extras_tokens(request, bound=False)) + MESSAGE_TOKENS * len(request.messages)
+    return ceil(tokens) + MESSAGE_TOKENS * len(request.messages)
 
 
 def at_most_input_tokens(request: Request) -> int:

@@ -188,7 +188,8 @@ def _messages(messages: tuple[Message, ...], dialect: Dialect) -> list[Json]:
     for index, message in enumerate(messages):
         content = message.content
         if isinstance(content, str) and message.role != "tool":
-            wire.append(_named({"role": message.role, "content": content}, message, dialect))
+            turn: JsonObject = {"role": message.role, "content": content}
+            wire.append(_named(turn, message, dialect) if message.name else turn)
         elif message.role == "assistant":
             wire.append(_named(_assistant(message.parts(), index), message, dialect))
         else:

@@ -6,7 +6,7 @@ out is read where its meaning is clear: `reasoning_content`/`reasoning` (DeepSee
 """
 
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
@@ -87,7 +87,7 @@ class _Choice(msgspec.Struct, gc=False):
     message: _Message
     index: int = 0
     finish_reason: str | None = None
-    logprobs: object = None
+    logprobs: Json = None
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -102,7 +102,7 @@ class _StreamChoice(msgspec.Struct, gc=False):
     delta: _Message | None = None
     index: int = 0
     finish_reason: str | None = None
-    logprobs: object = None
+    logprobs: Json = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -226,15 +226,12 @@ def _is_set(raw: msgspec.Raw) -> bool:
     return raw is not _NOTHING and bytes(raw) != b"null"
 
 
-class ChatAnswer:
+class ChatAnswer(msgspec.Struct, eq=False):
     """Decodes an answer that is not streamed: nothing until `finish`, then a chunk for each choice."""
 
-    __slots__ = ("_fail", "_parts", "_provider")
-
-    def __init__(self, provider: str, fail: Fail) -> None:
-        self._provider = provider
-        self._fail = fail
-        self._parts: list[bytes] = []
+    _provider: str
+    _fail: Fail
+    _parts: list[bytes] = []
 
     def feed(self, data: bytes) -> list[Chunk]:
         self._parts.append(data)
@@ -253,33 +250,42 @@ class ChatAnswer:
             answer = _answer_decoder.decode(body)
         except _UNDECODABLE as error:
             raise _not_the_protocol(self._provider, error) from None
-        if _is_set(answer.error):
+        if answer.error is not _NOTHING and _is_set(answer.error):
             raise self._fail(body)
-        if not answer.choices:
+        choices = answer.choices
+        if not choices:
             raise ProviderBadResponse(f"{self._provider} answered without a choice", provider=self._provider)
-        chunks = [self._chunk(choice, answer) for choice in answer.choices]
-        # A body with a broken finish_reason must not reach the caller as it is: their tools would not run.
-        if all(choice.finish_reason for choice in answer.choices):
-            for index, chunk in enumerate(chunks):
-                chunk.raw = b"" if index else body
-                chunk.raw_protocol = PROTOCOL
-        chunks[-1].usage = _usage(answer.usage)
-        chunks[-1].cost_usd = _cost_usd(answer.usage)
+        raw: bytes | None = body
+        for choice in choices:
+            if not choice.finish_reason:  # such a body must not reach the caller as it is: their tools would not run
+                raw = None
+        chunks: list[Chunk] = []
+        for choice in choices:
+            chunks.append(_answer_chunk(choice, answer, raw))
+            raw = raw and b""
+        usage = answer.usage
+        if usage is not None:
+            chunks[-1].usage = _usage(usage)
+            if usage.cost_in_usd_ticks is not None:
+                chunks[-1].cost_usd = _cost_usd(usage)
         return chunks
 
-    def _chunk(self, choice: _Choice, answer: _Answer) -> Chunk:
-        message, state = choice.message, _ChoiceState()
+
+def _answer_chunk(choice: _Choice, answer: _Answer, raw: bytes | None) -> Chunk:
+    message, content, reason = choice.message, choice.message.content, choice.finish_reason or ""
+    calls: tuple[ToolCallDelta, ...] = ()
+    if type(content) is str and not (message.refusal or message.reasoning_content or message.reasoning or message.tool_calls):
+        text, thinking, finish = content, None, _FINISH.get(reason, FinishReason.STOP)
+    else:
+        state = _ChoiceState()
         text, thinking = _content(message, state)
-        return Chunk(
-            text=text,
-            thinking=thinking,
-            tool_calls=_tool_calls(message.tool_calls, state, choice.index, answer.id) if message.tool_calls else (),
-            finish_reason=_finish_reason(choice.finish_reason or "", state),
-            choice=choice.index,
-            response_id=answer.id or "",
-            response_model=answer.model or "",
-            logprobs=cast("Json", choice.logprobs),
-        )
+        if message.tool_calls:
+            calls = _tool_calls(message.tool_calls, state, choice.index, answer.id)
+        finish = _finish_reason(reason, state)
+    response_id, model, protocol = answer.id or "", answer.model or "", "" if raw is None else PROTOCOL
+    return Chunk(
+        text, thinking, calls, finish, choice.index, None, None, response_id, model, None, choice.logprobs, None, raw, protocol,
+    )  # fmt: skip
 
 
 class ChatStream:
@@ -365,7 +371,7 @@ class ChatStream:
             state.finished = True
             chunk.finish_reason = _finish_reason(choice.finish_reason, state)
         if choice.logprobs is not None:
-            chunk.logprobs = cast("Json", choice.logprobs)
+            chunk.logprobs = choice.logprobs
         if event.usage is not None:
             chunk.usage, chunk.cost_usd = _usage(event.usage), _cost_usd(event.usage)
         return chunk

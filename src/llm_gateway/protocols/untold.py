@@ -31,19 +31,27 @@ def asked_fields(request: Request) -> tuple[str, ...]:
     """The fields of a request that some wire, or some model, has no words for."""
     if not isinstance(request, ChatRequest):
         return ()
-    asked = [
-        name
-        for name in ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty", "reasoning_effort", "end_user")
-        if getattr(request, name) is not None
-    ]
+    asked = []
+    if request.temperature is not None:
+        asked.append("temperature")
+    if request.top_p is not None:
+        asked.append("top_p")
+    if request.seed is not None:
+        asked.append("seed")
+    if request.frequency_penalty is not None:
+        asked.append("frequency_penalty")
+    if request.presence_penalty is not None:
+        asked.append("presence_penalty")
+    if request.reasoning_effort is not None and request.reasoning_effort != "none":
+        asked.append("reasoning_effort")
+    if request.end_user is not None:
+        asked.append("end_user")
     if request.stop:
         asked.append("stop")
     if request.thinking_budget_tokens:  # 0 asks for nothing
         asked.append("thinking_budget_tokens")
     if request.parallel_tool_calls is False:  # what is allowed need not be said
         asked.append("parallel_tool_calls")
-    if request.reasoning_effort == "none":
-        asked.remove("reasoning_effort")
     return tuple(asked)
 
 

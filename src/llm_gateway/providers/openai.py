@@ -1,6 +1,7 @@
 """OpenAI, and every server that speaks Chat Completions at another endpoint (vLLM, llama.cpp, LM Studio, OpenRouter, ...)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from llm_gateway.protocols.passthrough import forwarded
 
 DEFAULT_ENDPOINT: Final = "https://api.openai.com/v1"
 _VENDOR_HOST: Final = "api.openai.com"
+
+_REMEMBERED_MODELS: Final = 256
 
 _CHATTING: Final = Dialect(refused=frozenset({"reasoning_effort"}))
 _EFFORTS: Final = ("low", "medium", "high")
@@ -49,6 +52,7 @@ def _is_vendor(endpoint: str) -> bool:
     return host == _VENDOR_HOST or host.endswith("." + _VENDOR_HOST)
 
 
+@lru_cache(_REMEMBERED_MODELS)
 def _reasons(model: str) -> bool:
     """Whether a model of OpenAI's reasons: the o-series, and gpt-5 and later but for their `-chat` variants."""
     name = model.removeprefix("ft:")
@@ -96,10 +100,10 @@ class OpenAiProvider:
         return forwarded(request, self._base_url, self._headers)
 
     def _dialect(self, request: ChatRequest, model: str) -> Dialect:
-        if not self._vendor:
-            return _REASONING_ELSEWHERE if _reasons(model) else COMMON
         if not _reasons(model):
-            return _CHATTING
+            return _CHATTING if self._vendor else COMMON
+        if not self._vendor:
+            return _REASONING_ELSEWHERE
         return _REASONING_OFF if request.reasoning_effort == "none" else _REASONING
 
     def decoder(self, request: ModelRequest, model: str) -> Decoder:

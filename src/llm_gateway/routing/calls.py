@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from llm_gateway.core.errors import LLMGatewayError, ProviderError
 from llm_gateway.core.exchange import Exchange
 from llm_gateway.core.pricing import PICO_PER_USD, Price
@@ -60,70 +62,82 @@ class Tally:
         )  # fmt: skip
 
 
-class Call:
-    """A call that was admitted and has its place. Exactly one of `end_ok`, `end_failed`, `end_without_verdict` closes it.
+class Call(msgspec.Struct, eq=False):
+    """A call that was admitted and has its place. Exactly one of `end_whole`, `end_streamed`, `end_failed`,
+    `end_without_verdict` closes it.
 
     Whatever closes it gives the place back, tells the target's health, and completes the `Attempt`.
     """
 
-    __slots__ = ("_admission", "_ended", "_started_s", "attempt", "candidate", "course", "exchange", "seat", "tally")
-
-    def __init__(self, exchange: Exchange, candidate: Candidate, seat: Seat, course: Course, admission: Admission) -> None:
-        self.exchange = exchange
-        self.candidate = candidate
-        self.seat = seat
-        self.course = course
-        self.attempt = Attempt(seat.name, candidate.target.model, seat.destination.security_level)
-        self.tally = Tally()
-        self._admission = admission
-        self._started_s = 0.0
-        self._ended = False
-
-    def sent(self, now_s: float) -> None:
-        """Its bytes are about to leave."""
-        self._started_s = self.attempt.started_s = now_s
-        self.attempt.reached = True
-
-    def waited(self, seconds: float) -> None:
-        """That long nothing was to be done but wait for the upstream."""
-        self.exchange.upstream_s += seconds
+    exchange: Exchange
+    candidate: Candidate
+    seat: Seat
+    course: Course
+    admission: Admission
+    attempt: Attempt
+    price: Price | None = None
+    """What it costs, as known when it was sent."""
+    ended: bool = False
 
     def answered(self, now_s: float) -> None:
         """The first content is here: from now on nobody else may answer."""
-        self.attempt.first_chunk_s = now_s - self._started_s
-        self.course.lane.answered(self._admission)
+        attempt = self.attempt
+        attempt.first_chunk_s = now_s - attempt.started_s
+        if self.admission is Admission.TRIAL:
+            self.course.lane.answered(self.admission)
         self.exchange.chosen = self.candidate
 
-    def account(self, price: Price | None, *, whole: bool) -> None:
-        """Write usage, cost and finish reason to the exchange."""
-        exchange, tally = self.exchange, self.tally
-        usage = exchange.usage = tally.total(exchange, whole=whole)
-        exchange.finish_reason = tally.finish_reason
-        attempt = self.attempt
-        attempt.usage = usage
-        if tally.cost_usd is not None:
-            exchange.cost_usd = tally.cost_usd
-            attempt.cost_pico_usd, attempt.price_source = round(tally.cost_usd * PICO_PER_USD), "provider"
+    def end_whole(self, chunks: list[Chunk], now_s: float) -> None:
+        """It came in full: account for what its chunks add up to. What was delivered is weighed only where nobody reported it."""
+        self.answered(now_s)
+        usage: Usage | None = None
+        cost_usd: float | None = None
+        finish_reason: FinishReason | None = None
+        for chunk in chunks:
+            if chunk.usage is not None:
+                usage = chunk.usage
+            if chunk.cost_usd is not None:
+                cost_usd = chunk.cost_usd
+            if chunk.finish_reason is not None:
+                finish_reason = chunk.finish_reason
+        if usage is None:
+            tally = Tally()
+            for chunk in chunks:
+                tally.add(chunk)
+            usage = tally.total(self.exchange, whole=True)
+        self.account(usage, cost_usd, finish_reason)
+        if self._close("ok", now_s):
+            duration_s, output_tokens = self.attempt.duration_s, usage.output_tokens
+            per_token_s = duration_s / output_tokens if output_tokens else None
+            lane = self.course.lane
+            lane.succeeded(self.admission, now_s)
+            lane.measured(lane.total, duration_s, output_tokens or usage.input_tokens, now_s, per_token_s)
+            self.seat.house.served()
+
+    def account(self, usage: Usage, cost_usd: float | None, finish_reason: FinishReason | None) -> None:
+        """Write usage, cost and finish reason to the exchange and the attempt; `cost_usd` is the provider's own word, where it has one."""
+        exchange, attempt, price = self.exchange, self.attempt, self.price
+        exchange.usage = attempt.usage = usage
+        exchange.finish_reason = finish_reason
+        if cost_usd is not None:
+            exchange.cost_usd = cost_usd
+            attempt.cost_pico_usd, attempt.price_source = round(cost_usd * PICO_PER_USD), "provider"
         elif price is not None:
-            attempt.cost_pico_usd, attempt.price_source = price.pico_usd(usage), price.source
-            exchange.cost_usd = attempt.cost_pico_usd / PICO_PER_USD
+            cost_pico_usd = attempt.cost_pico_usd = price.pico_usd(usage)
+            attempt.price_source = price.source
+            exchange.cost_usd = cost_pico_usd / PICO_PER_USD
         else:
             exchange.cost_usd = None
 
-    def end_ok(self, now_s: float, *, streamed: bool) -> None:
-        """It came to its end."""
+    def end_streamed(self, now_s: float) -> None:
+        """Its stream came to its end, and is accounted for."""
         if self._close("ok", now_s):
-            lane, usage = self.course.lane, self.exchange.usage or Usage()
-            lane.succeeded(self._admission, now_s)
+            lane, usage, attempt = self.course.lane, self.exchange.usage or Usage(), self.attempt
+            first_chunk_s, more_tokens = attempt.first_chunk_s or 0.0, usage.output_tokens - 1
+            per_token_s = (attempt.duration_s - first_chunk_s) / more_tokens if more_tokens > 0 else None
+            lane.succeeded(self.admission, now_s)
+            lane.measured(lane.first_chunk, first_chunk_s, usage.input_tokens, now_s, per_token_s)
             self.seat.house.served()
-            if streamed and self.attempt.first_chunk_s is not None:
-                lane.measured(lane.first_chunk, self.attempt.first_chunk_s, usage.input_tokens, now_s)
-                if usage.output_tokens > 1:
-                    lane.spoke((self.attempt.duration_s - self.attempt.first_chunk_s) / (usage.output_tokens - 1))
-            else:
-                lane.measured(lane.total, self.attempt.duration_s, usage.output_tokens or usage.input_tokens, now_s)
-                if usage.output_tokens:
-                    lane.spoke(self.attempt.duration_s / usage.output_tokens)
 
     def end_failed(self, error: ProviderError, now_s: float) -> None:
         """The provider failed."""
@@ -132,22 +146,24 @@ class Call:
             self.attempt.upstream_status = error.upstream_status
             self.attempt.message = error.message
             self.attempt.reached = self.attempt.reached and error.code not in UNREACHED
-            settle_failure(self.course.lane, self.seat.house, self._admission, error, now_s, has_probe=self.seat.has_probe)
+            settle_failure(self.course.lane, self.seat.house, self.admission, error, now_s, has_probe=self.seat.has_probe)
 
     def end_without_verdict(self, outcome: str, now_s: float) -> None:
         """It was given up, or failed through no fault of the provider; one that had answered counts as having worked."""
         if self._close(outcome, now_s):
             if self.attempt.first_chunk_s is None:
-                self.course.lane.released(self._admission)
+                self.course.lane.released(self.admission)
             else:
-                self.course.lane.succeeded(self._admission, now_s)
+                self.course.lane.succeeded(self.admission, now_s)
 
     def _close(self, outcome: str, now_s: float) -> bool:
-        if self._ended:
+        if self.ended:
             return False
-        self._ended = True
-        self.attempt.outcome = outcome
-        self.attempt.duration_s = now_s - self._started_s if self._started_s else 0.0
+        self.ended = True
+        attempt = self.attempt
+        attempt.outcome = outcome
+        if attempt.started_s:
+            attempt.duration_s = now_s - attempt.started_s
         self.seat.slots.give()
         return True
 

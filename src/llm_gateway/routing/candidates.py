@@ -20,7 +20,7 @@ from llm_gateway.core.errors import (
 from llm_gateway.core.pricing import PICO_PER_USD
 from llm_gateway.core.ranking import Option, Strategy
 from llm_gateway.core.routing import Candidate, Decision, Rejection, Size
-from llm_gateway.core.tokens import estimate_input_tokens
+from llm_gateway.core.tokens import estimate_input_tokens, estimate_text_tokens
 from llm_gateway.core.types import PASSTHROUGH, ChatRequest, Document, Image, Passthrough, Request, ToolResult, Usage
 from llm_gateway.core.wire import Capabilities
 from llm_gateway.routing.names import ANYTHING, Names, Wish, serves
@@ -66,6 +66,15 @@ _IN_WORDS = {
     "choices": "several answers at once (n)",
     PASSTHROUGH: "operations that are passed through",
 }
+
+
+def plain_tokens(request: Request) -> int | None:
+    """About how many tokens a chat has that is texts alone, of which a target needs to be able to do nothing in particular; None for
+    all other requests."""
+    if not isinstance(request, ChatRequest) or request.tools or request.response_format is not None or request.logprobs or request.n > 1:
+        return None
+    native = request.native
+    return estimate_text_tokens(request.messages) if native is None or not native.only else None
 
 
 def needs_of(request: Request) -> Needs:

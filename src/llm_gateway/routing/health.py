@@ -84,23 +84,26 @@ class Pace:
 
     def expected_s(self, size: float) -> float:
         """What the fit says for a call of this size; 0 before the first call. Never negative."""
-        if self._sn <= 0.0:
+        calls = self._sn
+        if calls <= 0.0:
             return 0.0
-        mean = self._sd / self._sn
-        spread = self._sss - self._ss * self._ss / self._sn
+        mean, mean_size, squares = self._sd / calls, self._ss / calls, self._sss
+        spread = squares - self._ss * mean_size
         # One size only, or nearly: there is no slope to see.
-        if spread <= 1e-9 * self._sss or spread <= 0.0:
+        if spread <= 1e-9 * squares or spread <= 0.0:
             return mean
-        slope = max((self._sds - self._ss * self._sd / self._sn) / spread, 0.0)
-        base = mean - slope * self._ss / self._sn
-        return max(base + slope * size, 0.0) if base >= 0.0 else mean * size / (self._ss / self._sn)
+        slope = (self._sds - mean_size * self._sd) / spread
+        if slope <= 0.0:
+            return mean
+        base = mean - slope * mean_size
+        return base + slope * size if base >= 0.0 else mean * size / mean_size
 
     def add(self, duration_s: float, size: float, now_s: float) -> None:
         """Take in one finished call."""
         if self.calls >= MIN_CALLS:  # before that the fit itself is moving
             expected_s = self.expected_s(size)
-            ratio = min(duration_s / max(expected_s, SHORTEST_S), MAX_RATIO)
-            self.ratio += PACE_MEMORY * (ratio - self.ratio)
+            ratio = duration_s / (expected_s if expected_s > SHORTEST_S else SHORTEST_S)
+            self.ratio += PACE_MEMORY * ((ratio if ratio < MAX_RATIO else MAX_RATIO) - self.ratio)
             slow = duration_s > SLOW_FACTOR * expected_s + SLOW_SLACK_S
             self.slow_in_row = self.slow_in_row + 1 if slow else 0
         self.mean_s = duration_s if not self.calls else self.mean_s + PACE_MEMORY * (duration_s - self.mean_s)
@@ -175,10 +178,15 @@ class Lane:
 
     def succeeded(self, admission: Admission, now_s: float) -> None:
         """The call ended well."""
-        self.answered(admission)
+        if admission is Admission.TRIAL:
+            self.answered(admission)
         if self.open_until_s is None:
             self.failures_in_row = self._opened_in_row = 0
-        self._note(0.0, now_s)
+        if self._errors > 0.0:
+            self._note(0.0, now_s)
+        else:  # the same, where there is no error to fade
+            self._errors_at_s = now_s
+            self._calls += 1
 
     def failed(self, admission: Admission, now_s: float) -> None:
         """The call ended in an outage. Late failures of calls from before an opening do not prolong it."""
@@ -207,16 +215,14 @@ class Lane:
         self.open_until_s = now_s + rest_s
         self.failures_in_row = 0
 
-    def measured(self, pace: Pace, duration_s: float, size: float, now_s: float) -> None:
-        """Take in how long a successful call took; may eject the lane."""
+    def measured(self, pace: Pace, duration_s: float, size: float, now_s: float, per_token_s: float | None = None) -> None:
+        """Take in how long a successful call took, and the speed of its answer in seconds per output token; may eject the lane."""
         pace.add(duration_s, size, now_s)
         if pace.slow_in_row >= SLOW_IN_A_ROW:
             self._eject(now_s)
-
-    def spoke(self, seconds_per_token: float) -> None:
-        """Take in the speed of an answer, in seconds per output token."""
-        known = self.per_output_token_s
-        self.per_output_token_s = seconds_per_token if known is None else known + PACE_MEMORY * (seconds_per_token - known)
+        if per_token_s is not None:
+            known = self.per_output_token_s
+            self.per_output_token_s = per_token_s if known is None else known + PACE_MEMORY * (per_token_s - known)
 
     def _note(self, error: float, now_s: float) -> None:
         rate = self.error_rate(now_s)

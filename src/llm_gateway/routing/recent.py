@@ -11,29 +11,25 @@ import msgspec
 
 from llm_gateway.core.clearance import Clearance
 from llm_gateway.core.routing import Decision
-from llm_gateway.core.types import Request
-from llm_gateway.routing.candidates import Needs
+from llm_gateway.core.types import ChatRequest, Request
+from llm_gateway.routing.candidates import Needs, needs_of, plain_tokens
 
 KEPT_S: Final = 0.02
 MAX_DECISIONS: Final = 256
 STEPS_PER_OCTAVE: Final = 16
+_STEP_BITS: Final = STEPS_PER_OCTAVE.bit_length()
 
 Key = tuple[object, ...]
 
 
 def rounded(needs: Needs) -> Needs:
-    """`needs` with its token counts rounded up by at most a sixteenth, so that requests of about one size are alike."""
-    return msgspec.structs.replace(
-        needs,
-        input_tokens=_rounded(needs.input_tokens),
-        max_output_tokens=_rounded(needs.max_output_tokens),
-        output_tokens=_rounded(needs.output_tokens),
-    )
+    """`needs` with its input rounded up by at most a sixteenth, so that requests of about one size are alike."""
+    return msgspec.structs.replace(needs, input_tokens=_rounded(needs.input_tokens))
 
 
 def _rounded(tokens: int) -> int:
-    step = 1 << max(0, tokens.bit_length() - STEPS_PER_OCTAVE.bit_length())
-    return -(-tokens // step) * step
+    bits = tokens.bit_length() - _STEP_BITS
+    return -(-tokens >> bits << bits) if bits > 0 else tokens
 
 
 class RecentDecisions:
@@ -45,9 +41,22 @@ class RecentDecisions:
         self._kept: dict[Key, tuple[float, Decision]] = {}
         self._tokens_that_fit = tokens_that_fit
 
-    def key(self, request: Request, needs: Needs, clearance: Clearance, strategy: str) -> Key | None:
-        """What makes two requests alike; None for one that must be decided by itself. `needs` are rounded ones."""
-        if strategy == "round_robin" or needs.input_tokens + needs.max_output_tokens > self._tokens_that_fit:
+    def key(self, request: Request, clearance: Clearance, strategy: str) -> Key | None:
+        """What makes two requests alike; None for one that must be decided by itself.
+
+        Two with one key have the same `rounded(needs_of(request))`. Those of plain texts are not read off in full to see that: what
+        differs among them are three figures.
+        """
+        if strategy == "round_robin":
+            return None
+        plain = plain_tokens(request)
+        if plain is not None and isinstance(request, ChatRequest):
+            tokens, wanted = _rounded(plain), request.max_tokens
+            if tokens + (wanted or 0) > self._tokens_that_fit:
+                return None
+            return (request.provider, request.model, tokens, wanted, request.stream, clearance.eligible, clearance.granted, strategy)
+        needs = rounded(needs_of(request))
+        if needs.input_tokens + needs.max_output_tokens > self._tokens_that_fit:
             return None
         return (request.provider, request.model, needs, clearance.eligible, clearance.granted, strategy)
 

@@ -14,15 +14,16 @@ class RetryBudget:
     over any stretch of time retries <= share * requests + BURST.
     """
 
-    __slots__ = ("_share", "_tokens")
+    __slots__ = ("_full", "_share", "_tokens")
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self._tokens = BURST if share > 0 else 0.0
+        self._full = self._tokens = BURST if share > 0 else 0.0
 
     def earn(self) -> None:
         """A request was sent for the first time."""
-        self._tokens = min(self._tokens + self._share, BURST if self._share > 0 else 0.0)
+        if self._tokens < self._full:
+            self._tokens = min(self._tokens + self._share, self._full)
 
     def spend(self) -> bool:
         """Take one retry; False: there is none left."""

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Protocol
 
 from llm_gateway.core.errors import LLMGatewayError, ProviderError
-from llm_gateway.core.pricing import Price
 from llm_gateway.core.types import Chunk
 from llm_gateway.core.wire import Decoder
-from llm_gateway.routing.calls import Call
+from llm_gateway.routing.calls import Call, Tally
 
 
 class Body(Protocol):
@@ -40,14 +39,14 @@ class Live:
     read, and in `end` when that never happens. `end` closes the upstream and must run however the call ends.
     """
 
-    __slots__ = ("_body", "_bytes", "_call", "_decoder", "_monotonic_s", "_over", "_price", "_ready", "_settled")
+    __slots__ = ("_body", "_bytes", "_call", "_decoder", "_monotonic_s", "_over", "_ready", "_settled", "_tally")
 
-    def __init__(self, call: Call, body: Body, decoder: Decoder, price: Price | None, monotonic_s: Callable[[], float]) -> None:
+    def __init__(self, call: Call, body: Body, decoder: Decoder, monotonic_s: Callable[[], float]) -> None:
         self._call = call
         self._body = body
         self._bytes = body.chunks()
         self._decoder = decoder
-        self._price = price
+        self._tally = Tally()
         self._monotonic_s = monotonic_s
         self._ready: deque[Chunk] = deque()
         self._over = False
@@ -76,7 +75,7 @@ class Live:
                 self._call.end_failed(error, self._monotonic_s())
                 raise
         chunk = self._ready.popleft()
-        self._call.tally.add(chunk)
+        self._tally.add(chunk)
         return chunk
 
     async def _read(self) -> None:
@@ -84,7 +83,7 @@ class Live:
         try:
             data = await anext(self._bytes, None)
         finally:
-            self._call.waited(self._monotonic_s() - asked_s)
+            self._call.exchange.upstream_s += self._monotonic_s() - asked_s
         if data is None:
             self._over = True
             self._ready += self._decoder.finish()
@@ -93,12 +92,13 @@ class Live:
 
     def _finish(self) -> None:
         self._settle(whole=True)
-        self._call.end_ok(self._monotonic_s(), streamed=True)
+        self._call.end_streamed(self._monotonic_s())
 
     def _settle(self, *, whole: bool) -> None:
         if not self._settled:
             self._settled = True
-            self._call.account(self._price, whole=whole)
+            call, tally = self._call, self._tally
+            call.account(tally.total(call.exchange, whole=whole), tally.cost_usd, tally.finish_reason)
 
     async def end(self) -> None:
         """The call is over. Left before its end, it is accounted for as far as it was read."""
@@ -106,7 +106,7 @@ class Live:
         try:
             if self._over and not self._ready:
                 self._settle(whole=True)
-                self._call.end_ok(now_s, streamed=True)
+                self._call.end_streamed(now_s)
             else:
                 self._settle(whole=False)
                 failure: LLMGatewayError | None = self._call.exchange.failure

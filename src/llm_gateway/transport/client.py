@@ -8,7 +8,7 @@ billing) until its own timeout.
 import asyncio
 import functools
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -45,6 +45,9 @@ class Answer(NamedTuple):
     body: bytes
 
 
+_answer: Final = tuple.__new__  # what `Answer(...)` does, without a call of Python's
+
+
 class UpstreamResponse:
     """An answer whose headers have arrived. Read it with `body` or `chunks`, once; close it when that is not to the end.
 
@@ -58,7 +61,7 @@ class UpstreamResponse:
         self._exchange = exchange
         self._loop = loop
         self.status = exchange.status
-        self.headers: Mapping[str, str] = exchange.headers
+        self.headers = exchange.headers
 
     async def body(self) -> bytes:
         """Everything that has not been read yet.
@@ -146,13 +149,22 @@ class Transport:
             ConfigurationError: the origin or a header cannot be used.
             Overloaded: the gateway is closing, or this machine has no free descriptors.
         """
-        exchange = await self._send(wire, deadlines, max_response_bytes, local, True)
-        body = await exchange.whole_body()
-        return Answer(exchange.status, exchange.headers, body)
+        exchange, opening = self._begin(wire, deadlines, max_response_bytes, local, True)
+        if opening is not None:
+            await opening
+        try:
+            while not exchange.complete:
+                await exchange.arrival()
+        except BaseException:
+            exchange.abort()
+            raise
+        return _answer(Answer, (exchange.status, exchange.headers, exchange.take()))
 
     async def open(self, wire: WireBytes, deadlines: Deadlines, max_response_bytes: int, *, local: bool) -> UpstreamResponse:
         """Send, and wait for the answer's headers. Raises what `fetch` raises."""
-        exchange = await self._send(wire, deadlines, max_response_bytes, local, False)
+        exchange, opening = self._begin(wire, deadlines, max_response_bytes, local, False)
+        if opening is not None:
+            await opening
         await exchange.headers_arrived()
         return UpstreamResponse(exchange, asyncio.get_running_loop())
 
@@ -162,22 +174,28 @@ class Transport:
         for pool in self._pools.values():
             await pool.close()
 
-    async def _send(self, wire: WireBytes, deadlines: Deadlines, max_response_bytes: int, local: bool, whole: bool) -> Exchange:
+    def _begin(
+        self, wire: WireBytes, deadlines: Deadlines, max_response_bytes: int, local: bool, whole: bool
+    ) -> tuple[Exchange, Awaitable[None] | None]:
+        """Send on a warm connection; where there is none, what comes back with the exchange opens one first."""
         if type(wire) is not WireBytes:
             raise Internal("the transport sends cleared bytes only")
-        loop = asyncio.get_running_loop()
-        total_due = loop.time() + deadlines.total_s
+        total_due = asyncio.get_running_loop().time() + deadlines.total_s
         destination, http = wire.destination, wire.http
         pool = self._pools.get((destination.origin, local))
         if pool is None or self._closed:
             pool = self._new_pool(destination.origin, local)
         head = pool.head.write(http)
+        exchange = Exchange(destination.provider, max_response_bytes, deadlines.first_byte_s, deadlines.idle_s, total_due, whole)
         connection = pool.take()
         if connection is None:
-            connection = await self._connect(pool, destination.provider, deadlines)
-        exchange = Exchange(destination.provider, max_response_bytes, deadlines.first_byte_s, deadlines.idle_s, total_due, whole=whole)
+            return exchange, self._open_for(exchange, pool, deadlines, head, http.body)
         connection.send(exchange, head, http.body)
-        return exchange
+        return exchange, None
+
+    async def _open_for(self, exchange: Exchange, pool: Pool, deadlines: Deadlines, head: bytes, body: bytes) -> None:
+        connection = await self._connect(pool, exchange.provider, deadlines)
+        connection.send(exchange, head, body)
 
     def _new_pool(self, origin: str, local: bool) -> Pool:
         if self._closed:

@@ -21,6 +21,7 @@ _TARGET: Final = re.compile(r"/[!-\"$-~]*\Z")
 _OURS: Final = frozenset(("accept-encoding", "host", "user-agent"))
 _AGENT_LINE: Final = f"user-agent: llm-gateway/{__version__}\r\n"
 _MOST_KEPT: Final = 256
+_LONGEST_KEPT: Final = 512
 _LINE_BREAKS: Final = re.compile(r"[\r\n\0]")
 
 
@@ -32,7 +33,7 @@ class HeadWriter:
     request (a signature may list it) must be the one we send.
     """
 
-    __slots__ = ("_accepted", "_authority", "_origin", "_targets")
+    __slots__ = ("_accepted", "_authority", "_origin", "_targets", "_written")
 
     def __init__(self, origin: str, authority: str) -> None:
         self._origin = origin
@@ -40,6 +41,8 @@ class HeadWriter:
         self._accepted: dict[str, str] = {}
         self._targets: dict[str, str] = {}
         """Header names and URLs that were looked at already: to the lower-case form, to the request target."""
+        self._written: dict[str, tuple[tuple[tuple[str, str], ...], str, bytes]] = {}
+        """By URL: headers and method that a head was last written for, and the head. Most providers send the same tuple with every call."""
 
     def write(self, http: HttpRequest) -> bytes:
         """The request line and all headers, the empty line included.
@@ -48,6 +51,18 @@ class HeadWriter:
             Internal: the method, the URL or a framing header is not one that a provider may set.
             ConfigurationError: a header name or value holds a character that HTTP forbids there.
         """
+        url, headers, body = http.url, http.headers, http.body
+        known = self._written.get(url)
+        if known is not None and known[0] is headers and known[1] == http.method:
+            head = known[2]
+        else:
+            head = self._lines(http)
+            if known is not None or (len(self._written) < _MOST_KEPT and len(url) <= _LONGEST_KEPT):
+                self._written[url] = (headers, http.method, head)
+        return b"%bcontent-length: %d\r\n\r\n" % (head, len(body)) if body or http.method != "GET" else head + b"\r\n"
+
+    def _lines(self, http: HttpRequest) -> bytes:
+        """All lines but the last two."""
         target = self._targets.get(http.url) or self._target(http.url)
         if http.method not in _METHODS:
             raise Internal("a provider encoded a request with an unusable method or URL")
@@ -64,14 +79,12 @@ class HeadWriter:
             lines.append(f"{name}: {value}\r\n")
         if not own_agent:
             lines.append(_AGENT_LINE)
-        if http.body or http.method != "GET":
-            lines.append(f"content-length: {len(http.body)}\r\n")
         count = len(lines) + 2  # the first holds three; one scan of the whole instead of one a value
         head = "".join(lines)
         if head.count("\n") != count or head.count("\r") != count or "\0" in head:
             raise _broken_value(http)
         try:
-            return f"{head}\r\n".encode("latin-1")
+            return head.encode("latin-1")
         except UnicodeEncodeError:
             raise ConfigurationError("a header value holds a character outside Latin-1") from None
 

@@ -107,9 +107,11 @@ class Pool:
 
     def take(self) -> Connection | None:
         """A warm connection, if there is one."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable:
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            transport = connection.transport
+            if transport is not None and not transport.is_closing():
                 return connection
         return None
 
@@ -225,11 +227,12 @@ class Pool:
 
     def _free(self, connection: Connection) -> None:
         """A connection has carried an answer and can carry another."""
-        loop = asyncio.get_running_loop()
-        connection.idle_until = loop.time() + self._options.keep_idle_s
-        self._idle.append(connection)
-        if len(self._idle) > self._options.max_idle:
-            self._idle.popleft().abort()
+        loop = connection.loop
+        options, idle = self._options, self._idle
+        connection.idle_until = loop.time() + options.keep_idle_s
+        idle.append(connection)
+        if len(idle) > options.max_idle:
+            idle.popleft().abort()
         if self._sweeper is None:
             self._sweeper = loop.call_at(connection.idle_until, self._sweep, loop)
 

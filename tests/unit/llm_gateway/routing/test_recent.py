@@ -21,7 +21,7 @@ def ask(text: str = "hello", **fields: object) -> ChatRequest:
 def key(
     recent: RecentDecisions, request: ChatRequest, eligible: frozenset[Destination] = frozenset({HERE}), strategy: str = "cost"
 ) -> object:
-    return recent.key(request, rounded(needs_of(request)), seal(request, eligible, "1"), strategy)
+    return recent.key(request, seal(request, eligible, "1"), strategy)
 
 
 @given(st.integers(0, 10**7))
@@ -69,3 +69,14 @@ def test_refusals_are_not_kept_and_the_memory_is_bounded() -> None:
     for number in range(3 * MAX_DECISIONS):
         recent.put((number,), DECISION, 0.0)
     assert sum(recent.get((number,), 0.0) is not None for number in range(3 * MAX_DECISIONS)) <= MAX_DECISIONS
+
+
+TEXTS = st.sampled_from(["", "hi", "x" * 39, "x" * 700, "x" * 710, "Grüße"])
+
+
+@given(st.lists(st.tuples(TEXTS, st.none() | st.integers(1, 700), st.booleans()), min_size=2, max_size=2))
+def test_what_has_one_key_needs_the_same(two: list[tuple[str, int | None, bool]]) -> None:
+    recent = RecentDecisions(100_000)
+    one, other = (ask(text, max_tokens=most, stream=stream) for text, most, stream in two)
+    same = rounded(needs_of(one)) == rounded(needs_of(other))
+    assert (key(recent, one) == key(recent, other)) is same

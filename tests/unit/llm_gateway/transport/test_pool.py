@@ -228,8 +228,8 @@ async def test_small_pieces_are_sent_at_once() -> None:
     async with upstream(says(OK)) as server:
         made = pool(server.origin, Names(["127.0.0.1"]), local=True)
         connection = await made.connect("acme", 30)
-        assert connection._transport is not None
-        assert connection._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert connection.transport is not None
+        assert connection.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         connection.abort()
         await made.close()
 
