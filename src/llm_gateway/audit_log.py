@@ -5,7 +5,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -53,16 +53,14 @@ class _Eligible(msgspec.Struct, frozen=True):
     origins: dict[str, str]
 
 
-class _OpenCall:
-    """What is known of a call between its rows."""
+class _OpenCall(msgspec.Struct):
+    """What is known of a call between its rows. `caller` is `clean`, and, as `facts` and `origins`, known from the first row on."""
 
-    __slots__ = ("answered", "facts", "number", "origins")
-
-    def __init__(self, number: int, keep_chars: int) -> None:
-        self.number = number
-        self.answered = Answered(keep_chars)
-        self.facts: msgspec.Raw | None = None
-        self.origins: Mapping[str, str] = {}
+    number: int
+    answered: Answered
+    facts: msgspec.Raw | None = None
+    origins: Mapping[str, str] = {}
+    caller: str = ""
 
 
 class AuditLog:
@@ -99,7 +97,7 @@ class AuditLog:
         return (await call_next(exchange)).through(answered)
 
     def _open(self, exchange: Exchange) -> _OpenCall:
-        call = self._calls[exchange] = _OpenCall(self._journal.next_call(), self._keep_chars)
+        call = self._calls[exchange] = _OpenCall(next(self._journal.numbers), Answered(self._keep_chars))
         exchange.at_end(partial(self._end, exchange))
         return call
 
@@ -110,8 +108,16 @@ class AuditLog:
             AuditUnavailable: it is not committed, so nothing may be sent.
         """
         call = self._calls.get(exchange) or self._open(exchange)
-        may_pass = not self._strict and is_harmless(exchange)
-        entry = self._intent(exchange, attempt, call)
+        facts, provider = self._facts(exchange, call), attempt.provider
+        target = Destined(provider, attempt.model, attempt.security_level, call.origins.get(provider, ""))
+        entry = Entry(
+            int(self._clock.wall_s() * 1e6), "intent", _encode(IntentDetail(len(exchange.attempts), target, facts)).decode(), call.number,
+            exchange.correlation_id, call.caller, provider, 1 if is_sensitive(exchange) else 0,
+        )  # fmt: skip
+        if self._strict:
+            await self._journal.commit(entry)
+            return
+        may_pass = is_harmless(exchange)
         if may_pass and not self._journal.writable:
             self._journal.add(entry)
             return
@@ -121,35 +127,24 @@ class AuditLog:
             if not may_pass:
                 raise
 
-    def _intent(self, exchange: Exchange, attempt: Attempt, call: _OpenCall) -> Entry:
-        facts = self._facts(exchange, call)
-        target = Destined(attempt.provider, attempt.model, attempt.security_level, call.origins.get(attempt.provider, ""))
-        detail = _encode(IntentDetail(len(exchange.attempts), target, facts)).decode()
-        return self._entry(exchange, call, detail, attempt.provider)
-
-    def _entry(self, exchange: Exchange, call: _OpenCall, detail: str, provider: str, outcome: Outcome = "") -> Entry:
-        return Entry(
-            self._journal.now_us(), "outcome" if outcome else "intent", detail, call.number, exchange.correlation_id,
-            clean(exchange.caller.id), provider, int(is_sensitive(exchange)), outcome,
-        )  # fmt: skip
-
     def _facts(self, exchange: Exchange, call: _OpenCall) -> msgspec.Raw:
         if call.facts is not None:
             return call.facts
         caller, verdict, clearance = exchange.caller, exchange.sensitivity, exchange.clearance
         eligible, fingerprint = _NOWHERE, b""
         if clearance is not None:
-            eligible, fingerprint = self._shape(clearance.eligible), clearance.request_digest
+            eligible, fingerprint = self._shapes.get(clearance.eligible) or self._shape(clearance.eligible), clearance.request_digest
         elif verdict is not None:
             fingerprint = digest(exchange.request)
         call.origins = eligible.origins
+        call.caller = clean(caller.id)
         facts = msgspec.Raw(_encode(CallFacts(
             exchange.ingress,
             operation_name(exchange.request),
-            clean(caller.key_id),
+            clean(caller.key_id) if caller.key_id else "",
             caller.tier,
             clean(exchange.credentials.address),
-            None if verdict is None else round(verdict.score, 4),
+            None if verdict is None else verdict.score and round(verdict.score, 4),
             verdict.kinds if verdict is not None and verdict.findings else (),
             verdict.failed if verdict is not None else "",
             exchange.tainted,
@@ -162,23 +157,20 @@ class AuditLog:
         return facts
 
     def _shape(self, eligible: frozenset[Destination]) -> _Eligible:
-        shape = self._shapes.get(eligible)
-        if shape is None:
-            places = sorted(eligible, key=lambda place: place.provider)
-            listed = msgspec.Raw(_encode([f"{place.provider} {place.security_level} {place.origin}" for place in places]))
-            shape = _Eligible(listed, {place.provider: place.origin for place in places})
-            if len(self._shapes) < MOST_SHAPES:
-                self._shapes[eligible] = shape
+        places = sorted(eligible, key=lambda place: place.provider)
+        listed = msgspec.Raw(_encode([f"{place.provider} {place.security_level} {place.origin}" for place in places]))
+        shape = _Eligible(listed, {place.provider: place.origin for place in places})
+        if len(self._shapes) < MOST_SHAPES:
+            self._shapes[eligible] = shape
         return shape
 
     async def _end(self, exchange: Exchange) -> None:
         call = self._calls.pop(exchange)
-        failure, usage, facts = exchange.failure, exchange.usage, self._facts(exchange, call)
-        attempts = exchange.attempts
-        answered_by = exchange.chosen.target.provider if exchange.chosen is not None else ""
-        provider = answered_by or (attempts[-1].provider if attempts else "")
+        failure, usage, attempts = exchange.failure, exchange.usage, exchange.attempts
+        facts = call.facts or self._facts(exchange, call)
+        said = call.answered.fingerprint
         detail = OutcomeDetail(
-            tuple([_made(attempt, call.origins) for attempt in attempts]),
+            _made(attempts, call.origins),
             facts,
             failure.error_type if failure is not None else "",
             failure.http_status if failure is not None else 200,
@@ -188,12 +180,17 @@ class AuditLog:
             exchange.cost_usd,
             exchange.finish_reason or "",
             exchange.cache_state,
-            round((self._clock.monotonic_s() - exchange.received_s) * 1000, 3),
-            round(exchange.upstream_s * 1000, 3),
-            self._key.content_digest(said) if (said := call.answered.fingerprint) else "",
+            int((self._clock.monotonic_s() - exchange.received_s) * 1e6 + 0.5) / 1e3,
+            int(exchange.upstream_s * 1e6 + 0.5) / 1e3,
+            self._key.content_digest(said) if said else "",
             await asyncio.to_thread(self._content, exchange, call.answered, self._sealer) if self._sealer is not None else "",
         )  # fmt: skip
-        self._journal.add(self._entry(exchange, call, _encode(detail).decode(), provider, outcome_of(exchange)))
+        answered_by = exchange.chosen.target.provider if exchange.chosen is not None else ""
+        provider = answered_by or (attempts[-1].provider if attempts else "")
+        self._journal.add(Entry(
+            int(self._clock.wall_s() * 1e6), "outcome", _encode(detail).decode(), call.number, exchange.correlation_id, call.caller,
+            provider, 1 if is_sensitive(exchange) else 0, outcome_of(exchange),
+        ))  # fmt: skip
 
     def _content(self, exchange: Exchange, answered: Answered, sealer: Sealer) -> str:
         """Question and answer, sealed; nothing where any of it is sensitive, or was redacted and put back."""
@@ -203,13 +200,16 @@ class AuditLog:
         return sealed(exchange.request, answer, exchange.correlation_id, sealer)
 
 
-def _made(attempt: Attempt, origins: Mapping[str, str]) -> Destined:
-    usage = attempt.usage
-    return Destined(
-        attempt.provider, attempt.model, attempt.security_level, origins.get(attempt.provider, ""), attempt.outcome,
-        attempt.upstream_status, round(attempt.duration_s * 1000, 3), attempt.reached,
-        usage.input_tokens if usage is not None else None, usage.output_tokens if usage is not None else None, attempt.cost_pico_usd,
-    )  # fmt: skip
+def _made(attempts: Sequence[Attempt], origins: Mapping[str, str]) -> tuple[Destined, ...]:
+    made: list[Destined] = []
+    for attempt in attempts:
+        usage, provider = attempt.usage, attempt.provider
+        made.append(Destined(
+            provider, attempt.model, attempt.security_level, origins.get(provider, ""), attempt.outcome, attempt.upstream_status,
+            int(attempt.duration_s * 1e6 + 0.5) / 1e3, attempt.reached, usage.input_tokens if usage is not None else None,
+            usage.output_tokens if usage is not None else None, attempt.cost_pico_usd,
+        ))  # fmt: skip
+    return tuple(made)
 
 
 _NOWHERE: Final = _Eligible(msgspec.Raw(b"[]"), {})

@@ -8,7 +8,7 @@ exactly the target that is asked, so that cheap targets are not held up by what 
 when it has ended: its hold is given back, its cost is charged and its row handed in, all in one breath.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, NamedTuple, NoReturn, Protocol
 
@@ -26,11 +26,11 @@ from llm_gateway.ledger.amounts import Bound, in_usd, pico
 from llm_gateway.ledger.books import GRACE_S, Ledger
 from llm_gateway.ledger.budgets import EACH, Applied, Budget, BudgetBook, covers
 from llm_gateway.ledger.periods import iso
-from llm_gateway.ledger.rows import MAX_INTEGER, OPEN, Row, clean, whole
+from llm_gateway.ledger.rows import MAX_INTEGER, OPEN, Row, as_row, clean, whole
 
 SMALLEST: Final = 1
 """What must be left of a budget, in pico-dollars, for a call that costs something to be let in."""
-_MAX_CATALOGUE: Final = 64
+_CATALOGUE: Final = CATALOGUE_VERSION[:64]
 
 KeyBudget = Callable[[str], Budget | None]
 """The budget that an API key brings along, by the key's id."""
@@ -44,19 +44,16 @@ class Prices(Protocol):
         ...
 
 
-class _Held:
+class _Held(msgspec.Struct, eq=False):
     """One attempt and the money held for it. `settled` once; nothing can be settled twice."""
 
-    __slots__ = ("announced", "at_us", "attempt", "hold", "number", "price", "settled")
-
-    def __init__(self, attempt: Attempt, number: int, at_us: int, price: Price | None) -> None:
-        self.attempt = attempt
-        self.number = number
-        self.at_us = at_us
-        self.price = price
-        self.hold: Hold | None = None
-        self.announced = False
-        self.settled = False
+    attempt: Attempt
+    number: int
+    at_us: int
+    price: Price | None
+    hold: Hold | None = None
+    announced: bool = False
+    settled: bool = False
 
 
 class _FallsUnder(NamedTuple):
@@ -69,18 +66,15 @@ class _FallsUnder(NamedTuple):
     claims: list[Claim]
 
 
-class _Call:
+class _Call(msgspec.Struct, eq=False):
     """A call that has begun: its name in the ledger, its attempts, how much it can use."""
 
-    __slots__ = ("bound", "exchange", "falls_under", "held", "keeper", "number")
-
-    def __init__(self, number: int, exchange: Exchange, keeper: "BudgetKeeper") -> None:
-        self.number = number
-        self.exchange = exchange
-        self.keeper = keeper
-        self.held: list[_Held] = []
-        self.bound: Bound | None = None
-        self.falls_under: _FallsUnder | None = None
+    number: int
+    exchange: Exchange
+    keeper: "BudgetKeeper"
+    held: list[_Held] = []
+    bound: Bound | None = None
+    falls_under: _FallsUnder | None = None
 
     def settle(self) -> None:
         self.keeper.settle(self)
@@ -103,6 +97,7 @@ class BudgetKeeper:
             raise ConfigurationError("metrics.enable_cost_tracking: budgets are set, and cannot be kept without it; expected true")
         self._made: tuple[Budget, ...] = ()
         self._book = BudgetBook(self._configured.values())
+        self._nothing = _FallsUnder(self._book, 0, MAX_INTEGER, (), [])
 
     @property
     def tracks(self) -> bool:
@@ -117,6 +112,7 @@ class BudgetKeeper:
             # A name of the configuration counts for the configuration's budget alone.
             made = [budget for budget in self._made if budget.name not in self._configured]
             self._book = BudgetBook([*self._configured.values(), *made])
+            self._nothing = _FallsUnder(self._book, 0, MAX_INTEGER, (), [])
         return self._book
 
     def budgets_of(self, caller: Caller) -> tuple[Applied, ...]:
@@ -128,29 +124,34 @@ class BudgetKeeper:
                 return (*found, Applied(own, caller.key_id))
         return found
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]:
         if not self._tracks:
-            return await call_next(exchange)
+            return call_next(exchange)
         if self.ledger.journal.full:
             raise Overloaded("the ledger cannot be written at the moment, so no calls are served", code="ledger_full", retry_after_s=5)
-        call = self._open(exchange)
-        at_us = self.ledger.now_us()
-        under = self._falls_under(call, at_us)
-        if under.budgets:
-            await self._check(exchange, under, at_us)
-            self._cap(exchange, under.budgets)
+        at_us = int(self.ledger.clock.wall_s() * 1_000_000)
+        under = self._falls_under(self._open(exchange), at_us)
+        return self._within(under, at_us, exchange, call_next) if under.budgets else call_next(exchange)
+
+    async def _within(self, under: _FallsUnder, at_us: int, exchange: Exchange, call_next: Next) -> Reply:
+        await self._check(exchange, under, at_us)
+        self._cap(exchange, under.budgets)
         return await call_next(exchange)
 
     def _open(self, exchange: Exchange) -> _Call:
-        call = self.ledger.calls[exchange] = _Call(self.ledger.next_call(), exchange, self)
+        call = self.ledger.calls[exchange] = _Call(next(self.ledger.numbers), exchange, self)
         exchange.at_end(partial(self._end, call))
         return call
 
     def _falls_under(self, call: _Call, at_us: int) -> _FallsUnder:
         """The budgets of a call's caller and their accounts at that time; found once, unless they have changed since."""
-        known, book = call.falls_under, self.book
+        known = call.falls_under
+        book = self._book if self._made is self.ledger.created else self.book
         if known is not None and known.book is book and known.from_us <= at_us < known.until_us:
             return known
+        if not book.budgets and not call.exchange.caller.key_id:
+            call.falls_under = self._nothing
+            return self._nothing
         budgets = self.budgets_of(call.exchange.caller)
         claims: list[Claim] = []
         from_us, until_us = 0, MAX_INTEGER
@@ -190,10 +191,11 @@ class BudgetKeeper:
         call = known if isinstance(known, _Call) else self._open(exchange)
         if call.held:
             self._settle_ended(call)
-        held = _Held(attempt, len(exchange.attempts) + 1, ledger.now_us(), price)
-        under = self._falls_under(call, held.at_us)
-        if under.budgets and (price is None or not price.is_free):
-            await self._hold(call, held, under)
+        held = _Held(attempt, len(exchange.attempts) + 1, int(ledger.clock.wall_s() * 1_000_000), price)
+        if call.falls_under is not self._nothing or self._made is not ledger.created:
+            under = self._falls_under(call, held.at_us)
+            if under.budgets and (price is None or not price.is_free):
+                await self._hold(call, held, under)
         call.held.append(held)
         if held.hold is not None:
             held.announced = True
@@ -261,10 +263,13 @@ class BudgetKeeper:
             ledger.accounts.release(held.hold)
         if not attempt.reached and not (held.announced and not ledger.journal.forget(call.number, held.number)):
             return
-        usage, cost, source = _account(call, held)
+        if attempt.usage is not None:
+            usage, cost, source = attempt.usage, attempt.cost_pico_usd, attempt.price_source
+        else:
+            usage, cost, source = _unreported(call, held)
         attempt.billed = usage, cost
         ledger.journal.add(self._row(call, held, usage, cost, source, attempt.outcome or "internal"))
-        if cost:
+        if cost and (call.falls_under is not self._nothing or self._made is not ledger.created):
             self._charge(self._falls_under(call, held.at_us), cost, held.at_us)
 
     def _charge(self, under: _FallsUnder, cost: int, at_us: int) -> None:
@@ -290,7 +295,12 @@ class BudgetKeeper:
         exchange, attempt = call.exchange, held.attempt
         caller = exchange.caller
         name = clean(caller.id)
-        return Row(
+        sent, given, read, written = usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens
+        reasoning = usage.reasoning_tokens
+        if not 0 <= sent | given | read | written | reasoning | (cost or 0) <= MAX_INTEGER:  # one of them, at least
+            sent, given, read, written, reasoning = map(whole, (sent, given, read, written, reasoning))
+            cost = None if cost is None else whole(cost)
+        return as_row(Row, (
             self.ledger.process,
             call.number,
             held.number,
@@ -302,28 +312,27 @@ class BudgetKeeper:
             attempt.provider,
             clean(attempt.model),
             operation_name(exchange.request),
-            whole(usage.input_tokens),
-            whole(usage.output_tokens),
-            whole(usage.cache_read_tokens),
-            whole(usage.cache_write_tokens),
-            whole(usage.reasoning_tokens),
+            sent,
+            given,
+            read,
+            written,
+            reasoning,
             int(usage.estimated),
-            None if cost is None else whole(cost),
+            cost,
             source,
-            CATALOGUE_VERSION[:_MAX_CATALOGUE] if source == "catalogue" else "",
+            _CATALOGUE if source == "catalogue" else "",
             outcome,
-        )
+            0,
+        ))  # fmt: skip
 
 
-def _account(call: _Call, held: _Held) -> tuple[Usage, int | None, str]:
-    """What an attempt used, what that costs, and by whose price.
+def _unreported(call: _Call, held: _Held) -> tuple[Usage, int | None, str]:
+    """What an attempt used of which no answer came (one that came was counted as far as it did), what that costs, and by whose price.
 
-    An answer was counted as far as it came. A refusal with an HTTP status costs nothing. Where nothing came at all, the provider
+    A refusal with an HTTP status costs nothing. Where nothing came at all, the provider
     may have read the request, and is taken to have.
     """
     attempt, price = held.attempt, held.price
-    if attempt.usage is not None:
-        return attempt.usage, attempt.cost_pico_usd, attempt.price_source
     source = price.source if price is not None else ""
     if not attempt.reached or (attempt.upstream_status is not None and not 200 <= attempt.upstream_status < 300):
         return Usage(), 0, source

@@ -8,7 +8,7 @@ The store is a convenience: when it is away, every request is a miss.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from os import urandom
@@ -83,9 +83,10 @@ class CacheManager:
         self._is_sensitive = is_sensitive if self.settings.scope == "shared" else None
         cache.store.resize(self.settings.max_size, self.settings.max_bytes)
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
-        if not self.is_cacheable(exchange):
-            return await call_next(exchange)
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]:
+        return self._answer(exchange, call_next) if self.is_cacheable(exchange) else call_next(exchange)
+
+    async def _answer(self, exchange: Exchange, call_next: Next) -> Reply:
         meant = self._meant(exchange.request)
         name = self._name(exchange, meant)
         if exchange.force_refresh:

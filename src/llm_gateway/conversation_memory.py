@@ -1,7 +1,7 @@
 """Conversations: their turns are stored, and come back as history before a request is judged and priced."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from sqlalchemy import (
@@ -216,10 +216,13 @@ class ConversationMemory:
         self._clock = clock
         self._history_tokens = history_tokens
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]:
         request = exchange.request
         if exchange.conversation_id is None or not isinstance(request, ChatRequest):
-            return await call_next(exchange)
+            return call_next(exchange)
+        return self._continue(exchange, request, call_next)
+
+    async def _continue(self, exchange: Exchange, request: ChatRequest, call_next: Next) -> Reply:
         asked_s = self._clock.wall_s()
         owner = await self.recall(exchange)
         listener = _Listener()

@@ -23,6 +23,7 @@ from llm_gateway.configuration import kind_of, security_level_of, service_level_
 from llm_gateway.conversation_memory import ConversationMemory, ConversationStore
 from llm_gateway.core.acting import correlation
 from llm_gateway.core.addresses import is_local_origin
+from llm_gateway.core.bounds import Bounds
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.counters import Counters
 from llm_gateway.core.errors import ConfigurationError
@@ -164,6 +165,8 @@ class Gateway:
     def __init__(self, settings: Settings, shared: Shared, before: "Gateway | None" = None) -> None:
         self.settings = settings
         self.shared = shared
+        server = settings.server
+        self.bounds = Bounds(server.max_body_bytes, server.max_json_depth, server.request_timeout_s)
         self.upstreams = {name: upstream(name, provider) for name, provider in settings.providers.items()}
         usable = [found for found in self.upstreams.values() if found.provider is not None]
         security = settings.security

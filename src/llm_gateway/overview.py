@@ -234,8 +234,10 @@ class Overview:
     def untold(self, target: Target, request: Request) -> frozenset[str]:
         """The fields of a request that the target's translation leaves out; nothing is sent."""
         asked = asked_fields(request)
+        if not asked or isinstance(request, Passthrough):
+            return frozenset()
         found = self._gateway.upstreams.get(target.provider)
-        if not asked or found is None or found.provider is None or isinstance(request, Passthrough):
+        if found is None or found.provider is None:
             return frozenset()
         # Reasoning depends on the conversation; everything else on the model alone, and is remembered.
         key = (found.provider, target.model, asked, request.native is not None and request.native.protocol == found.provider.protocol)

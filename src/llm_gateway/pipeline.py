@@ -1,6 +1,6 @@
 """The way of a request: one list of stages, read from the outside in."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -8,9 +8,12 @@ from llm_gateway.core.exchange import Exchange, Next, Reply
 
 
 class Stage(Protocol):
-    """A part of the way: may answer by itself, or ask the next and add to its reply."""
+    """A part of the way: may answer by itself, or ask the next and add to its reply.
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply: ...
+    One that has nothing to add to this call gives what the next one gives, and is out of the way.
+    """
+
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]: ...
 
 
 def compose(stages: Sequence[Stage], last: Next) -> Next:

@@ -5,12 +5,12 @@ with what the call really used, however it ends. Providers and models are known 
 reserved there, before each attempt: `admit`. docs/limits.md says what is promised.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import count
 from math import ceil
 from random import random
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -74,7 +74,7 @@ class RateLimiter:
         self._remembered_places = lru_cache(_REMEMBERED)(self._find_places)
         self._limits_places = bool(book.providers or book.models)
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]:
         caller = exchange.caller
         who = caller.owner or caller.id
         find = self._remembered_accounts if len(who) <= _SHORT else self._find_accounts
@@ -85,13 +85,22 @@ class RateLimiter:
         need = need_of(exchange.request, self._answer_tokens)
         demands = self._demands(accounts, need, exchange)
         # The end is there before the reservation: a caller may leave while it is on its way.
-        held = _Held(self, exchange, self._name())
+        held = _Held(self._counters, exchange, f"{self._run}-{next(_NAMES)}")
         exchange.at_end(held.end)
-        verdict = await self._counters.reserve(held.name, demands, _lease_us(exchange))
-        exchange.headers.update(self._headers[tier].of(verdict.gauge))
+        verdict = self._counters.reserve_now(held.name, demands, _lease_us(exchange))
+        if verdict is None:
+            return self._wait(exchange, call_next, held, demands, tier)
+        exchange.standing = self._headers[tier].lines(verdict.gauge)
         if not verdict.granted:
-            held.refused = True
-            raise self._refusal(verdict, demands)
+            self._refuse(held, verdict, demands)
+        return call_next(exchange)
+
+    async def _wait(self, exchange: Exchange, call_next: Next, held: "_Held", demands: Sequence[Demand], tier: str) -> Reply:
+        """Reserve where that takes time."""
+        verdict = await self._counters.reserve(held.name, demands, _lease_us(exchange))
+        exchange.standing = self._headers[tier].lines(verdict.gauge)
+        if not verdict.granted:
+            self._refuse(held, verdict, demands)
         return await call_next(exchange)
 
     async def admit(self, exchange: Exchange, target: Target) -> None:
@@ -107,12 +116,11 @@ class RateLimiter:
         if not accounts:
             return
         demands = self._demands(accounts, need_of(exchange.request, self._answer_tokens), exchange)
-        held = _Held(self, exchange, self._name(), len(exchange.attempts))
+        held = _Held(self._counters, exchange, f"{self._run}-{next(_NAMES)}", len(exchange.attempts))
         exchange.at_end(held.end)
         verdict = await self._counters.reserve(held.name, demands, _lease_us(exchange))
         if not verdict.granted:
-            held.refused = True
-            raise self._refusal(verdict, demands)
+            self._refuse(held, verdict, demands)
 
     def limited(self, provider: str) -> float | None:
         """Seconds until a provider's own limit lets another request through; None: now, as far as is known without asking."""
@@ -146,11 +154,9 @@ class RateLimiter:
         """Callers who were granted a request here within the last minute, and how many requests that were."""
         return self._counters.active("caller:")
 
-    def settle(self, held: "_Held") -> None:
-        """Charge what a call used."""
-        exchange = held.exchange
-        tokens = charge_of(exchange) if held.attempt is None else charge_of_attempt(exchange, held.attempt)
-        self._counters.settle(held.name, tokens)
+    def _refuse(self, held: "_Held", verdict: Verdict, demands: Sequence[Demand]) -> NoReturn:
+        held.refused = True
+        raise self._refusal(verdict, demands)
 
     def _refusal(self, verdict: Verdict, demands: Sequence[Demand]) -> LLMGatewayError:
         wait_s = verdict.wait_us / 1_000_000
@@ -165,9 +171,6 @@ class RateLimiter:
         code = "provider_limit" if kind in {"provider", "model"} else verdict.limit
         said = f"{_whose(demand.scope)} limit is reached: {limit} {_WORDS[verdict.limit]}"
         return RateLimited(said, code=code, retry_after_s=retry_after_s)
-
-    def _name(self) -> str:
-        return f"{self._run}-{next(_NAMES)}"
 
     def _find_accounts(self, who: str, tier: str, key_id: str) -> tuple[str, Sequence[tuple[str, Rules]]]:
         tier = self._book.tier(who, tier)
@@ -209,22 +212,20 @@ class RateLimiter:
         return demands
 
 
-class _Held:
-    """A reservation of one exchange, and its end."""
+class _Held(msgspec.Struct, eq=False):
+    """A reservation of one exchange, and its end. `attempt`: it is for that one of its attempts."""
 
-    __slots__ = ("attempt", "exchange", "limiter", "name", "refused")
-
-    def __init__(self, limiter: RateLimiter, exchange: Exchange, name: str, attempt: int | None = None) -> None:
-        self.limiter = limiter
-        self.exchange = exchange
-        self.name = name
-        self.attempt = attempt
-        self.refused = False
+    counters: Counters
+    exchange: Exchange
+    name: str
+    attempt: int | None = None
+    refused: bool = False
 
     async def end(self) -> None:
-        """The call is over."""
+        """The call is over: charge what it used."""
         if not self.refused:
-            self.limiter.settle(self)
+            exchange, number = self.exchange, self.attempt
+            self.counters.settle(self.name, charge_of(exchange) if number is None else charge_of_attempt(exchange, number))
 
 
 def _lease_us(exchange: Exchange) -> int:

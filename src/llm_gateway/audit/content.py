@@ -22,16 +22,12 @@ def fingerprint_of(answer: str) -> bytes:
     return hashlib.blake2b(answer.encode("utf-8", "surrogatepass"), digest_size=32).digest()
 
 
-class Answered:
-    """A `ReplyPart` that sees an answer as the caller gets it."""
+class Answered(msgspec.Struct, eq=False):
+    """A `ReplyPart` that sees an answer as the caller gets it, and keeps up to `_room` characters of it."""
 
-    __slots__ = ("_hash", "_kept", "_room")
-
-    def __init__(self, keep_chars: int) -> None:
-        """Keep up to `keep_chars` characters."""
-        self._hash: hashlib.blake2b | None = None
-        self._kept: list[str] = []
-        self._room = keep_chars
+    _room: int
+    _hash: hashlib.blake2b | None = None
+    _kept: list[str] = []
 
     def feed(self, chunk: Chunk) -> Iterable[Chunk]:
         said = chunk.text

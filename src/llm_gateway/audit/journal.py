@@ -8,6 +8,7 @@ the database does not take rows, nobody new is let in, so that what is kept in m
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -90,7 +91,8 @@ class Journal:
         self._last_batch_rows = 0
         self._retry_s = RETRY_S
         self._idle: asyncio.Future[None] | None = None
-        self._calls = 0
+        self.numbers = count(1)
+        """Numbers for the calls of this chain."""
         self.problem = ""
         """Why rows cannot be written at the moment; empty: they can, as far as anybody knows."""
         self._turned_away = 0
@@ -108,11 +110,6 @@ class Journal:
 
     def now_us(self) -> int:
         return int(self._clock.wall_s() * 1e6)
-
-    def next_call(self) -> int:
-        """A number for a call of this chain."""
-        self._calls += 1
-        return self._calls
 
     def unavailable(self) -> AuditUnavailable:
         return AuditUnavailable("the audit trail cannot be written at the moment, so this request may not be served", retry_after_s=1)
@@ -138,20 +135,21 @@ class Journal:
         if self._batch is None and self._timer is None:
             self._timer = self._loop.call_later(SETTLE_S, self._flush)
 
-    async def commit(self, entry: Entry) -> None:
-        """Queue a row and return when it is committed.
+    def commit(self, entry: Entry) -> "asyncio.Future[None]":
+        """Queue a row; what is returned is done when it is committed.
 
         Raises:
-            AuditUnavailable: that did not happen in time. The row may still come to be stored.
+            AuditUnavailable: at once or from the future, that did not happen in time. The row may still come to be stored.
         """
-        if not self.writable:
+        pending = self._pending
+        if self.problem or len(pending) >= MAX_PENDING:
             raise self.unavailable()
-        self._pending.append(entry)
+        pending.append(entry)
         waiter = self._loop.create_future()
         self._waiters.append(waiter)
         if self._batch is None and not self._hurried:
             self._hurry()
-        await waiter
+        return waiter
 
     def _hurry(self) -> None:
         if self._timer is not None:

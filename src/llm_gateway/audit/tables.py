@@ -3,6 +3,7 @@ chain's oldest rows, which leaves a checkpoint.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import takewhile
 from sqlite3 import Connection as SqliteConnection
 from typing import Any, Final, NamedTuple, cast
@@ -30,7 +31,7 @@ from sqlalchemy import (
 
 from llm_gateway.audit.chain import Checkpoint, Head
 from llm_gateway.audit.rows import COLUMNS, Row
-from llm_gateway.core.rows import statements
+from llm_gateway.core.rows import PIECE
 
 metadata = MetaData()
 audit = Table(
@@ -86,16 +87,33 @@ def lock(connection: Connection) -> None:
 
 
 def append(connection: Connection, rows: Sequence[Row], head: Head) -> None:
-    """Store rows at the end of a chain that has a head, and the head that they make."""
+    """Store rows, which follow each other, at the end of a chain that has a head, and the head that they make."""
     if connection.dialect.name == "sqlite":
         # Past SQLAlchemy's layers, which cost more than the rows: this is on the way of every request.
         driver = _sqlite(connection)
-        for statement, values in statements(_INSERT_ROWS, rows):
-            driver.execute(statement, values)
+        for start in range(0, len(rows), PIECE):
+            piece = rows[start : start + PIECE]
+            # The driver takes a bytearray as it is; for bytes it asks around first who could turn them into something else.
+            values: list[object] = [piece[0].chain, bytearray(piece[0].prev)]
+            for row in piece:
+                values += row[1:11]
+                values.append(bytearray(row.mac))
+            driver.execute(_insertion(len(piece)), values)
         driver.execute(_SET_HEAD, (*head[1:], head.chain))
     else:
         connection.execute(insert(audit), [row._asdict() for row in rows])
         put_head(connection, head)
+
+
+@lru_cache(PIECE)
+def _insertion(rows: int) -> str:
+    """The statement that stores `rows` rows that follow each other in a chain. Its values: the chain, `prev` of the first row, then of
+    each row what stands between `chain` and `prev`, and `mac`, which is the next row's `prev`."""
+    own, said = len(COLUMNS) - 2, []
+    for first in range(3, 3 + rows * own, own):
+        between = ", ".join(f"?{place}" for place in range(first, first + own - 1))
+        said.append(f"(?1, {between}, ?{first - 1}, ?{first + own - 1})")
+    return f"{_INSERT_ROWS} VALUES {', '.join(said)}"
 
 
 def _sqlite(connection: Connection) -> SqliteConnection:

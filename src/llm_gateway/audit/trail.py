@@ -61,6 +61,8 @@ class AuditTrail:
         self.reader = TrailReader(store, key, self.busy)
         self._chain = chain
         self._liveness = liveness
+        self._first: list[Row] = []
+        """The anchor, once it is linked."""
         self._queued: set[str] = set()
         """Dead chains whose `recovered` rows wait to be committed."""
 
@@ -92,9 +94,10 @@ class AuditTrail:
         removed = {point.chain: point.seq for point in tables.read_checkpoints(connection)}
         # A chain whose rows are all gone need not be named again; its checkpoint stays.
         previous = tuple(named(head) for head in tables.read_heads(connection) if removed.get(head.chain, -1) < head.seq)
-        detail = _encode(AnchorDetail(self.key.key_id, __version__, previous)).decode()
-        rows = self._chain.link([Entry(self.journal.now_us(), "anchor", detail)])
-        tables.begin_chain(connection, rows, self._chain.head(rows[-1]))
+        if not self._first:  # the database may run this again
+            detail = _encode(AnchorDetail(self.key.key_id, __version__, previous)).decode()
+            self._first = self._chain.link([Entry(self.journal.now_us(), "anchor", detail)])
+        tables.begin_chain(connection, self._first, self._chain.head(self._first[-1]))
 
     async def recover(self) -> int:
         """End the open calls of processes that are dead, one `recovered` row each. Gives their number."""

@@ -116,6 +116,10 @@ class Counters(Protocol):
         """
         ...
 
+    def reserve_now(self, name: str, demands: Sequence[Demand], lease_us: int) -> Verdict | None:
+        """As `reserve`, where that can be done without waiting; None: nothing was done, `reserve` must be asked."""
+        ...
+
     def settle(self, name: str, tokens: int | None) -> None:
         """Release what is held under `name` and charge `tokens` to each of its accounts; None: what was held. Never waits.
 

@@ -55,33 +55,34 @@ class MemoryCounters:
         return self.reserve_now(name, demands, lease_us)
 
     def reserve_now(self, name: str, demands: Sequence[Demand], lease_us: int) -> Verdict:
-        """As `reserve`."""
         now_us = self.now_us()
         if self._leases and self._leases[0][0] <= now_us:
             self._reap(now_us)
         accounts = self._advanced(demands, now_us)
+        first = accounts[0]
         if name in self._reservations:
-            return Verdict(True, accounts[0].gauge(now_us))
+            return Verdict(True, first.gauge(now_us))
         has_room = True
         for place, demand in enumerate(demands):
             account = accounts[place]
             if account.blocked_until_us > now_us:
-                return Verdict(False, accounts[0].gauge(now_us), place, "cooldown", account.blocked_until_us - now_us)
+                return Verdict(False, first.gauge(now_us), place, "cooldown", account.blocked_until_us - now_us)
             rules = demand.rules if demand.rules.weight else self._left(demands, accounts, place, now_us)  # nearly all are not shared
-            has_room = has_room and not account.wait(rules, demand.hold, now_us)[0]
+            has_room = has_room and account.has_room(rules, demand.hold)
         if not has_room:
             return self._refuse(demands, accounts, now_us)
         self._grant(name, demands, accounts, now_us, lease_us)
-        return Verdict(True, accounts[0].gauge(now_us))
+        return Verdict(True, first.gauge(now_us))
 
     def _advanced(self, demands: Sequence[Demand], now_us: int) -> list[Account]:
-        accounts = []
+        known, accounts = self.accounts, []
         for demand in demands:
-            account = self.accounts.get(demand.scope)
+            scope = demand.scope
+            account = known.get(scope)
             if account is None:
-                account = self._new_account(demand.scope, now_us)
+                account = self._new_account(scope, now_us)
             else:
-                self.accounts.move_to_end(demand.scope)
+                known.move_to_end(scope)
             account.advance(now_us)
             accounts.append(account)
         return accounts
@@ -128,10 +129,12 @@ class MemoryCounters:
         self._grant(name, demands, self._advanced(demands, now_us), now_us, lease_us)
 
     def _grant(self, name: str, demands: Sequence[Demand], accounts: list[Account], now_us: int, lease_us: int) -> None:
-        for account, demand in zip(accounts, demands, strict=True):
-            account.grant(now_us, demand.rules.grain_us, demand.hold)
-            if not demand.rules.weight and demand.scope in self._waiters and account is not accounts[0]:
-                self._waiters[demand.scope].let_in(demands[0].scope, accounts[0].had, demand.hold)
+        waiters = self._waiters
+        for place, demand in enumerate(demands):
+            rules = demand.rules
+            accounts[place].grant(now_us, rules.grain_us, demand.hold)
+            if waiters and place and not rules.weight and demand.scope in waiters:
+                waiters[demand.scope].let_in(demands[0].scope, accounts[0].had, demand.hold)
         until_us = now_us + lease_us
         self._reservations[name] = (until_us, accounts, demands)
         leases = self._leases
@@ -148,19 +151,17 @@ class MemoryCounters:
             until_us, name = heapq.heappop(leases)
             known = self._reservations.get(name)
             if known is not None and known[0] == until_us:
-                self._end(name, None, now_us)
+                self.settle(name, None)
                 left -= 1
 
     def settle(self, name: str, tokens: int | None) -> None:
-        self._end(name, tokens, self.now_us())
-
-    def _end(self, name: str, tokens: int | None, now_us: int) -> None:
         reservation = self._reservations.pop(name, None)
         if reservation is None:
             return
+        now_us = self.now_us()
         _, accounts, demands = reservation
-        for account, demand in zip(accounts, demands, strict=True):
-            account.settle(now_us, demand.hold, demand.hold if tokens is None else tokens)
+        for place, demand in enumerate(demands):
+            accounts[place].settle(now_us, demand.hold, demand.hold if tokens is None else tokens)
 
     def _new_account(self, scope: str, now_us: int) -> Account:
         if len(self.accounts) >= self.max_accounts:

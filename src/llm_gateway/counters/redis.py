@@ -78,6 +78,9 @@ class RedisCounters:
                 return self._verdict(name, demands, lease_us, reply)
         return self._alone(name, demands, lease_us)
 
+    def reserve_now(self, name: str, demands: Sequence[Demand], lease_us: int) -> None:
+        """The store must be asked."""
+
     def _verdict(self, name: str, demands: Sequence[Demand], lease_us: int, reply: list[int]) -> Verdict:
         granted, refused, limit, wait_us = reply[:4]
         if granted:

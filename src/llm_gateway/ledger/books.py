@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import count
 from typing import Final, Protocol
 
 import structlog
@@ -61,7 +62,8 @@ class Ledger:
         self.created: tuple[Budget, ...] = ()
         """The budgets that were made with the admin API."""
         self.calls: dict[Exchange, Running] = {}
-        self._numbers = 0
+        self.numbers = count(1)
+        """Numbers for the calls of this process."""
 
     async def open(self) -> None:
         """Read the budgets, and close what killed processes left open."""
@@ -83,11 +85,6 @@ class Ledger:
 
     def now_us(self) -> int:
         return int(self.clock.wall_s() * 1_000_000)
-
-    def next_call(self) -> int:
-        """A number for a call of this process."""
-        self._numbers += 1
-        return self._numbers
 
     def key_of(self, applied: Applied, at_us: int) -> AccountKey:
         """The account that a budget's money of that time is on."""

@@ -116,7 +116,8 @@ class Journal:
         if self._announced:
             self._announced.pop((row.call, row.attempt), None)
         self._pending.append(row)
-        self._soon()
+        if self._timer is None and self._batch is None:
+            self._soon()
 
     def announce(self, call: int, attempt: int, row: Callable[[], Row]) -> None:
         """An attempt is about to begin; `row` gives its open row, should it still run when the next batch leaves."""

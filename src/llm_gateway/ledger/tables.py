@@ -1,7 +1,8 @@
 """Where the ledger lies: two SQL tables, and the statements on them that budgets and the journal need."""
 
+import sqlite3
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 
 from llm_gateway.core.errors import InvalidRequest, NotFound
 from llm_gateway.core.rows import statements
@@ -90,12 +92,20 @@ _PUT_ON_POSTGRES: Final = f"{_INSERT} VALUES ({', '.join(f'${place}' for place i
 
 def put(connection: Connection, rows: Sequence[Row]) -> None:
     """Store rows. One that is there already stays as it is, unless it stood for a call that was still running."""
-    # Past SQLAlchemy's compiler, which costs more than the rows.
+    # Past SQLAlchemy, which costs more than the rows.
     if connection.dialect.name == "sqlite":
         for statement, values in statements(_INSERT, rows, _UNLESS_THERE):
-            connection.exec_driver_sql(statement, values)
+            _execute(connection, statement, values)
     else:
         connection.exec_driver_sql(_PUT_ON_POSTGRES, list(rows))
+
+
+def _execute(connection: Connection, statement: str, values: tuple[object, ...]) -> None:
+    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    try:
+        driver.execute(statement, values)
+    except sqlite3.Error as failure:
+        raise DBAPIError.instance(statement, None, failure, sqlite3.Error, hide_parameters=True) from failure
 
 
 def spent(connection: Connection, key: AccountKey, process: str) -> int:

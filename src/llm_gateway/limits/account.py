@@ -65,6 +65,11 @@ class Account:
         del self._times[:gone], self._sizes[:gone]
         self._heads = [head - gone for head in self._heads]
 
+    def has_room(self, rules: Rules, hold: int) -> bool:
+        """Whether one request holding `hold` tokens would be granted now. Advance first."""
+        (burst, minute, hour), (most_burst, most_minute, most_hour) = self._counts, rules.requests
+        return burst < most_burst and minute < most_minute and hour < most_hour and self.used + self.held + hold <= rules.tokens
+
     def wait(self, rules: Rules, hold: int, now_us: int) -> tuple[int, Limit]:
         """How long until one request holding `hold` tokens would be granted, and the limit that says so; (0, ...) is now. Advance first."""
         wait_us, name = 0, _NAMES[0]
@@ -108,7 +113,8 @@ class Account:
 
     def settle(self, now_us: int, hold: int, tokens: int) -> None:
         """Release what was held and charge what was used."""
-        self.held = max(0, self.held - hold)
+        held = self.held - hold
+        self.held = held if held > 0 else 0
         if tokens:
             self.charge((now_us // SLOT_US + 1) * SLOT_US, tokens)
 

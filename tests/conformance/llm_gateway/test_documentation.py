@@ -88,7 +88,7 @@ def test_every_header_with_our_name_is_told_of() -> None:
     named = {
         name.lower()
         for path in SOURCE.rglob("*.py")
-        for name in re.findall(r"[\"'](x-gateway-[a-z-]*[a-z])[\"']", path.read_text(encoding="utf-8"), re.IGNORECASE)
+        for name in re.findall(r"\b(x-gateway-[a-z-]*[a-z])(?=[\"':])", path.read_text(encoding="utf-8"), re.IGNORECASE)
     }
     assert len(named) > 10
     assert {name for name in named if name not in told} == set()

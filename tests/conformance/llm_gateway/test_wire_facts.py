@@ -243,7 +243,7 @@ def test_small_pieces_are_sent_at_once(open_gateway: RunningGateway) -> None:
     with socket.create_connection(("127.0.0.1", open_gateway.port)) as client:
         client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 200")
-        served = [connection._transport.get_extra_info("socket") for connection in list(open_gateway.server.server_state.connections)]
+        served = [connection.transport.get_extra_info("socket") for connection in list(open_gateway.server.server_state.connections)]
         assert served
         assert all(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in served)
 

@@ -13,7 +13,7 @@ from llm_gateway.core.exchange import Caller
 from llm_gateway.core.pricing import Price, Rate
 from llm_gateway.core.types import Usage
 from llm_gateway.ledger.amounts import Bound
-from llm_gateway.ledger.budgets import Budget, of_key
+from llm_gateway.ledger.budgets import Applied, Budget, of_key
 
 ONE_CALL = Bound(ask(), 1024).pico_usd(PRICE)
 """What `ask()` can cost at most."""
@@ -258,12 +258,29 @@ class TestAfterARestart:
         async with house(tmp_path) as h:
             gate = asyncio.Event()
             task = asyncio.create_task(h.call(Upstream(gate=gate)))
+            while not h.sent:
+                await asyncio.sleep(0)
             await h.call()
             h.ledger.created = (Budget("b", "caller", "alice", "month", USD),)
             assert await h.spent() == COST
             gate.set()
             await task
             assert await h.spent() == 2 * COST
+
+    async def test_that_is_so_whoever_asked_for_it_first(self, tmp_path: Path) -> None:
+        async with house(tmp_path) as h:
+            gate = asyncio.Event()
+            task = asyncio.create_task(h.call(Upstream(gate=gate)))
+            while not h.sent:
+                await asyncio.sleep(0)
+            await h.call()
+            made = Budget("b", "caller", "alice", "month", USD)
+            h.ledger.created = (made,)
+            key = h.ledger.key_of(Applied(made, "alice"), h.ledger.now_us())
+            assert (await h.ledger.accounts.read(key)).spent == COST  # as another configuration's stage asks, after a reload
+            gate.set()
+            await task
+            assert (await h.ledger.accounts.read(key)).spent == 2 * COST
 
     async def test_its_own_running_calls_count_once(self, tmp_path: Path) -> None:
         async with house(tmp_path, budget(1, "global")) as h:

@@ -50,7 +50,7 @@ def test_a_secret_is_in_no_line_whoever_writes_it(stream: io.StringIO) -> None:
     except ValueError:
         log.exception("it broke")
     call_with_it = call(caller=f"me {SECRET}")
-    CallLog(lambda: True)(call_with_it, 1.0)
+    CallLog(lambda: True)([(call_with_it, 1.0)])
     text = stream.getvalue()
     assert "very" not in text
     assert text.count(MASK) >= 5
@@ -87,9 +87,9 @@ def test_every_line_of_a_call_has_its_correlation_id(stream: io.StringIO) -> Non
 
 def test_a_call_is_one_line_without_its_content(stream: io.StringIO) -> None:
     log = CallLog(lambda: True)
-    log(call(prompt="CANARY"), 1.5)
-    log(call(prompt="CANARY", fails=ProviderTimeout("late"), outcome="provider_timeout"), 2.0)
-    CallLog(lambda: False)(call(), 1.0)
+    late = call(prompt="CANARY", fails=ProviderTimeout("late"), outcome="provider_timeout")
+    log([(call(prompt="CANARY"), 1.5), (late, 2.0)])
+    CallLog(lambda: False)([(call(), 1.0)])
     first, second = lines(stream)
     assert "CANARY" not in stream.getvalue()
     assert (first["level"], first["event"], first["provider"], first["seconds"], first["outcome"]) == ("info", "call", "openai", 1.5, "ok")
@@ -99,7 +99,7 @@ def test_a_call_is_one_line_without_its_content(stream: io.StringIO) -> None:
 
 def test_less_severe_lines_are_left_out(stream: io.StringIO) -> None:
     configure_logs("error", stream)
-    CallLog(lambda: True)(call(), 1.0)
+    CallLog(lambda: True)([(call(), 1.0)])
     structlog.get_logger().warning("nobody reads this")
     assert stream.getvalue() == ""
 

@@ -10,7 +10,7 @@ from tests.unit.llm_gateway.deploy.test_dashboards import existing
 from llm_gateway.api.access import ROUTES, Access
 from llm_gateway.dashboard.visit import MENU
 from llm_gateway.metrics.performance import Pace, Performance
-from llm_gateway.metrics.records import MIN_PREFIX_TOKENS
+from llm_gateway.metrics.recorder import MIN_PREFIX_TOKENS
 from llm_gateway.metrics.summary import Summary
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -262,14 +262,15 @@ class TestTokens:
 
     async def test_a_caller_who_leaves_while_the_reservation_is_on_its_way_holds_nothing(self) -> None:
         house = House()
-        granted, reserve = asyncio.Event(), house.counters.reserve
+        granted, reserve = asyncio.Event(), house.counters.reserve_now
 
         async def slow(*args: Any) -> Any:
-            verdict = await reserve(*args)
+            verdict = reserve(*args)
             granted.set()
             await asyncio.Event().wait()
             return verdict
 
+        house.counters.reserve_now = lambda *_: None  # type: ignore[method-assign]
         house.counters.reserve = slow  # type: ignore[method-assign]
         task = asyncio.create_task(house.run())
         await granted.wait()
@@ -278,6 +279,21 @@ class TestTokens:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert (await house.tokens())[1] == 0
+
+    async def test_a_refused_call_is_not_settled(self) -> None:
+        house = House(**tier(requests_per_minute=1))
+        settled: list[str] = []
+        settle = house.counters.settle
+
+        def noted(name: str, tokens: int | None) -> None:
+            settled.append(name)
+            settle(name, tokens)
+
+        house.counters.settle = noted  # type: ignore[method-assign]
+        await house.run()
+        with pytest.raises(RateLimited):
+            await house.run()
+        assert len(settled) == 1
 
     @given(
         calls=st.lists(st.tuples(st.sampled_from(["ok", "timeout", "gone", "fault", "nothing"]), st.integers(0, 3 * SECOND)), max_size=40)
@@ -308,11 +324,11 @@ class TestHeaders:
     async def test_an_answer_says_where_the_caller_stands(self) -> None:
         house = House()
         exchange = await house.run(ask("", max_tokens=100))
-        assert set(exchange.headers) == HEADERS
-        assert exchange.headers["ratelimit"].startswith('"burst";r=9;t=1, "rpm";r=59;t=60, "rph";r=999;t=3600, "tpm";r=49')
-        assert exchange.headers["x-ratelimit-limit-requests"] == "60"
-        assert exchange.headers["x-ratelimit-remaining-requests"] == "59"
-        assert exchange.headers["x-ratelimit-reset-requests"] == "1m0s"
+        assert set(exchange.all_headers()) == HEADERS
+        assert exchange.all_headers()["ratelimit"].startswith('"burst";r=9;t=1, "rpm";r=59;t=60, "rph";r=999;t=3600, "tpm";r=49')
+        assert exchange.all_headers()["x-ratelimit-limit-requests"] == "60"
+        assert exchange.all_headers()["x-ratelimit-remaining-requests"] == "59"
+        assert exchange.all_headers()["x-ratelimit-reset-requests"] == "1m0s"
 
     async def test_a_refusal_does_too(self) -> None:
         house = House(**tier(requests_per_minute=1))
@@ -321,8 +337,8 @@ class TestHeaders:
         with pytest.raises(RateLimited):
             async with exchange:
                 await house.limiter(exchange, house._serve)
-        assert set(exchange.headers) == HEADERS
-        assert exchange.headers["x-ratelimit-remaining-requests"] == "0"
+        assert set(exchange.all_headers()) == HEADERS
+        assert exchange.all_headers()["x-ratelimit-remaining-requests"] == "0"
 
 
 class TestStatus:
