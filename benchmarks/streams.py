@@ -105,9 +105,9 @@ def main() -> int:
         )
         return 2
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, needed), hard))
-    latency = {"openai": Latency(0, SECONDS_PER_CHUNK, 0.5)}
+    upstream = SimulatorConfig(kinds=("openai", "anthropic"), latency={"openai": Latency(0, SECONDS_PER_CHUNK, 0.5)}, log_entries=0)
     with (
-        simulator_process(SimulatorConfig(kinds=("openai", "anthropic"), latency=latency, log_entries=0)) as simulator,
+        simulator_process(upstream) as simulator,
         tempfile.TemporaryDirectory() as folder,
     ):
         port = free_port()
