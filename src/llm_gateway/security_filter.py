@@ -8,7 +8,7 @@ What cannot be judged counts as sensitive: a detector that fails or takes too lo
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import msgspec
 import structlog
@@ -58,11 +58,16 @@ class SecurityFilter:
         self._models = models
         self._policies = {kind: _policy(policy) for kind, policy in settings.policies.items()}
         self._redacts = any(policy.action == "redact" for policy in self._policies.values())
+        self._analyses = settings.auto_classification
+        self._at_once_chars = settings.analysis_offload_chars
+        self._ignores_unreadable = settings.unreadable_parts != "sensitive"
+        self._callers = settings.callers
         everywhere = frozenset(destinations)
         self._floor = floor = SecurityLevel.LOW if trusted else settings.minimum_level
         self._eligible = {
             level: frozenset(d for d in everywhere if d.security_level.rank >= max(level.rank, floor.rank)) for level in SecurityLevel
         }
+        self._everywhere = self._eligible[_LOWEST]
         named = settings.secure_only_models
         self._confined = {
             level: frozenset(d for d in places if not named or d.provider in named) for level, places in self._eligible.items()
@@ -71,8 +76,15 @@ class SecurityFilter:
             msgspec.json.encode([inspector.version, settings.model_dump(mode="json"), trusted], order="deterministic"), digest_size=8
         ).hexdigest()
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
-        vault = await self.clear(exchange)
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]:
+        verdict = self.judged_at_once(exchange.request)
+        if self._redacts or exchange.conversation_id is not None or isinstance(verdict, Extraction):
+            return self._guarded(exchange, call_next, verdict)
+        self._seal(exchange, verdict)  # as `_guarded`, where there is nothing to wait for and nothing to do with the answer
+        return call_next(exchange)
+
+    async def _guarded(self, exchange: Exchange, call_next: Next, verdict: Sensitivity | Extraction) -> Reply:
+        vault = await self._cleared(exchange, verdict)
         reply = await call_next(exchange)
         # Scanned before values are put back: what a placeholder stands for was never with the provider.
         if exchange.conversation_id is not None and not exchange.tainted:
@@ -90,20 +102,31 @@ class SecurityFilter:
         Raises:
             SensitiveContentBlocked: the policy of a kind that was found says `block`.
         """
-        sensitivity = await self.judged(exchange.request)
+        return await self._cleared(exchange, self.judged_at_once(exchange.request))
+
+    async def _cleared(self, exchange: Exchange, verdict: Sensitivity | Extraction) -> Vault | None:
+        """`clear`, where the request is judged, or read, already."""
+        sensitivity = verdict if isinstance(verdict, Sensitivity) else await self._judged_aside(verdict)
         vault = None
         if self._redacts and any(self._policy_of(kind).action == "redact" for kind in sensitivity.kinds):
             exchange.request, vault = redacted(exchange.request, self._to_redact, (text for _, text in extract(exchange.request).strings))
             exchange.redacted = True
             sensitivity = await self.judged(exchange.request)
+        self._seal(exchange, sensitivity)
+        return vault
+
+    def _seal(self, exchange: Exchange, sensitivity: Sensitivity) -> None:
         exchange.sensitivity = sensitivity
-        self._block(sensitivity)
-        level = self._level(exchange, sensitivity)
         confined = sensitivity.sensitive or exchange.tainted
-        places = self._confined[level] if confined else self._eligible[level]
+        if self._policies:
+            self._block(sensitivity)
+        if confined or exchange.minimum_level is not None or self._callers:
+            level = self._level(exchange, sensitivity)
+            places = self._confined[level] if confined else self._eligible[level]
+        else:
+            places = self._everywhere
         caller = exchange.caller
         exchange.clearance = seal(exchange.request, places, self.policy_version, caller.allowed_providers, caller.allowed_models)
-        return vault
 
     async def clear_for(self, request: Passthrough, place: Destination, exchange: Exchange) -> Clearance:
         """Judge what would leave for an integrated service elsewhere, and seal that it may go to `place`.
@@ -124,7 +147,7 @@ class SecurityFilter:
         return seal(request, frozenset({place}), self.policy_version)
 
     def _block(self, sensitivity: Sensitivity) -> None:
-        if not (self._policies and sensitivity.sensitive):
+        if not sensitivity.sensitive:
             return
         blocked = sorted(kind for kind in _strong(sensitivity) if self._policy_of(kind).action == "block")
         if blocked:
@@ -142,25 +165,36 @@ class SecurityFilter:
             levels.append(self._settings.minimum_level)
         if exchange.minimum_level is not None:
             levels.append(exchange.minimum_level)
-        if self._settings.callers:
-            levels.append(self._settings.callers.get(exchange.caller.id, SecurityLevel.LOW))
-        return max(levels, key=_rank) if len(levels) > 1 else _LOWEST
+        if self._callers:
+            levels.append(self._callers.get(exchange.caller.id, SecurityLevel.LOW))
+        return max(levels, key=_rank)
 
     async def judged(self, request: Request) -> Sensitivity:
         """The verdict on a request; nothing is sealed, and no policy is acted upon."""
-        if not self._settings.auto_classification:
+        verdict = self.judged_at_once(request)
+        return verdict if isinstance(verdict, Sensitivity) else await self._judged_aside(verdict)
+
+    def judged_at_once(self, request: Request) -> Sensitivity | Extraction:
+        """The verdict, or what is to be judged, where that is too much to do on the event loop."""
+        if not self._analyses:
             return Sensitivity(1.0, True, failed="classification is switched off")
         try:
             extraction = extract(request, self._models)
-            if sum([len(text) for _, text in extraction.strings]) <= self._settings.analysis_offload_chars:
-                return self._judge(extraction)
+            chars = 0
+            for _, text in extraction.strings:
+                chars += len(text)
+            return self._judge(extraction) if chars <= self._at_once_chars else extraction
+        except Exception:
+            return _failed()
+
+    async def _judged_aside(self, extraction: Extraction) -> Sensitivity:
+        try:
             async with asyncio.timeout(self._settings.analysis_timeout_s):
                 return await asyncio.to_thread(self._judge, extraction)
         except TimeoutError:
             return Sensitivity(1.0, True, failed="the analysis took too long")
-        except Exception:  # failing closed is the contract, whatever a detector does
-            _log.exception("the detector failed; the request counts as sensitive")
-            return Sensitivity(1.0, True, failed="the detector failed")
+        except Exception:
+            return _failed()
 
     async def judge_only(self, exchange: Exchange) -> Reply:
         """Note the verdict on the exchange's request; the reply says nothing."""
@@ -169,7 +203,7 @@ class SecurityFilter:
 
     def _judge(self, extraction: Extraction) -> Sensitivity:
         verdict = self._inspector.judge(extraction.strings)
-        unreadable = extraction.unreadable if self._settings.unreadable_parts == "sensitive" else ()
+        unreadable = () if self._ignores_unreadable else extraction.unreadable
         if not unreadable and not (self._policies and verdict.findings):
             return verdict
         findings = [finding for finding in verdict.findings if self._policy_of(finding.kind).action != "allow"]
@@ -200,6 +234,12 @@ class SecurityFilter:
 
 def _policy(policy: str | KindPolicy) -> KindPolicy:
     return policy if isinstance(policy, KindPolicy) else KindPolicy.model_validate({"action": policy})
+
+
+def _failed() -> Sensitivity:
+    """The verdict when an exception is being handled: failing closed is the contract, whatever a detector does."""
+    _log.exception("the detector failed; the request counts as sensitive")
+    return Sensitivity(1.0, True, failed="the detector failed")
 
 
 def _strong(sensitivity: Sensitivity) -> set[str]:

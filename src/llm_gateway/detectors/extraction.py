@@ -20,7 +20,6 @@ from llm_gateway.core.types import (
     Image,
     Json,
     JsonObject,
-    Message,
     Passthrough,
     Request,
     Text,
@@ -34,6 +33,8 @@ from llm_gateway.detectors.decode import readable
 _json = msgspec.json.Decoder()
 _PAIR_CHARS = 256
 """Values up to this long are listed together with their key, so that `password` and what it is stay neighbours."""
+_LARGE = 1000
+"""Numbers from this on are listed: they may be somebody's."""
 _BINARY_KEYS = frozenset({"data", "image_data", "file_data", "bytes", "b64_json", "audio"})
 _TOKEN_KEYS = frozenset({"input", "prompt", "tokens", "context"})
 _MAX_DEPTH = 200
@@ -145,7 +146,16 @@ class _Walk:
         elif isinstance(value, str):
             self.text(place, value)
         elif isinstance(value, dict):
+            seen = self.seen
             for key, item in value.items():
+                kind = type(item)
+                if key in _FIELDS and (
+                    (kind is str and (item in seen or (key == "role" and item in _ROLES)))
+                    or kind is bool
+                    or item is None
+                    or ((kind is int or kind is float) and -_LARGE < item < _LARGE)  # type: ignore[operator]  # it is a number
+                ):
+                    continue  # most of what a chat has beside its texts: nothing new, as `_entry` would find too
                 self._entry(f"{place}/{key}" if len(key) <= 64 else f"{place}/*", key, item, depth)
         elif isinstance(value, list):
             if len(value) >= 4 and all(type(item) is int for item in value[:64]):
@@ -153,11 +163,11 @@ class _Walk:
             else:
                 for index, item in enumerate(value):
                     self.json(f"{place}/{index}", item, depth + 1)
-        elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1000:
+        elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _LARGE:
             self.add(place, str(value))
 
     def text(self, place: str, value: str) -> None:
-        if value[:5].lower() == "data:" and "," in value[:200]:
+        if value[4:5] == ":" and value[:5].lower() == "data:" and "," in value[:200]:
             self.url(place, value, "image")
         else:
             self.add(place, value)
@@ -178,7 +188,7 @@ class _Walk:
                     self.text(place, item)
             elif key != "role" or item not in _ROLES:
                 self.add(place, f"{key}: {item}")
-        elif isinstance(item, int | float) and not isinstance(item, bool) and abs(item) >= 1000:
+        elif isinstance(item, int | float) and not isinstance(item, bool) and abs(item) >= _LARGE:
             self.add(place, f"{key}: {item}")
         else:
             self._name(place, key)
@@ -197,23 +207,24 @@ def extract(request: Request, models: frozenset[str] = frozenset()) -> Extractio
     `models` are names of models that the operator gave: asking for one says nothing.
     """
     walk = _Walk()
-    if isinstance(request, EmbeddingRequest):
+    if isinstance(request, ChatRequest):
+        _chat(walk, request)
+    elif isinstance(request, EmbeddingRequest):
         for index, text in enumerate(request.inputs):
             walk.text(f"/input/{index}", text)
-    elif isinstance(request, ChatRequest):
-        _chat(walk, request)
     else:
         _passthrough(walk, request)
-    made = set(_made_by_vendors(request)) if request.native is not None else set()
-    if request.model in models:
-        made.add(request.model)
-    elif request.model:
-        walk.add("/model", request.model)
-    if request.end_user and request.end_user not in made:
-        walk.add("/end_user", request.end_user)
-    if request.native is not None:
+    model, end_user, native = request.model, request.end_user, request.native
+    made = set(_made_by_vendors(request)) if native is not None else set()
+    if model in models:
+        made.add(model)
+    elif model:
+        walk.add("/model", model)
+    if end_user and end_user not in made:
+        walk.add("/end_user", end_user)
+    if native is not None:
         walk.seen |= made  # now, so that the same string in a message has been judged
-        walk.json("/native", request.native.body)
+        walk.json("/native", native.body)
     return Extraction(walk.strings, tuple(walk.unreadable))
 
 
@@ -295,11 +306,19 @@ def _addresses(place: str, value: Json) -> Iterator[str]:
 
 def _chat(walk: _Walk, request: ChatRequest) -> None:
     for index, message in enumerate(request.messages):
-        _message(walk, f"/messages/{index}", message)
-    for index, tool in enumerate(request.tools):
-        _tool(walk, f"/tools/{index}", tool)
-    for index, stop in enumerate(request.stop):
-        walk.add(f"/stop/{index}", stop)
+        if message.name:
+            walk.add(f"/messages/{index}/name", message.name)
+        if isinstance(message.content, str):
+            walk.text(f"/messages/{index}/content", message.content)
+        else:
+            for at, part in enumerate(message.content):
+                _part(walk, f"/messages/{index}/content/{at}", part)
+    if request.tools:
+        for index, tool in enumerate(request.tools):
+            _tool(walk, f"/tools/{index}", tool)
+    if request.stop:
+        for index, stop in enumerate(request.stop):
+            walk.add(f"/stop/{index}", stop)
     if request.tool_choice is not None:
         walk.add("/tool_choice/name", request.tool_choice.name)
     if request.response_format is not None:
@@ -307,16 +326,6 @@ def _chat(walk: _Walk, request: ChatRequest) -> None:
         walk.json("/response_format/json_schema", request.response_format.json_schema)
     if request.reasoning_effort:
         walk.add("/reasoning_effort", request.reasoning_effort)
-
-
-def _message(walk: _Walk, place: str, message: Message) -> None:
-    if message.name:
-        walk.add(f"{place}/name", message.name)
-    if isinstance(message.content, str):
-        walk.text(f"{place}/content", message.content)
-        return
-    for index, part in enumerate(message.content):
-        _part(walk, f"{place}/content/{index}", part)
 
 
 def _part(walk: _Walk, place: str, part: Text | Image | Document | ToolCall | ToolResult | Thinking) -> None:

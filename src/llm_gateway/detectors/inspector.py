@@ -8,7 +8,7 @@ those places. Then the text is looked at again as its encoded parts, its disguis
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from llm_gateway.core.errors import ConfigurationError
 from llm_gateway.core.findings import Finding, Sensitivity, noisy_or
@@ -18,15 +18,18 @@ from llm_gateway.detectors import (
     matters,
     pii_contact,
     pii_numbers,
+    secrets_bare,
     secrets_generic,
     secrets_logins,
     secrets_tokens,
+    secrets_told,
     shapes,
 )
 from llm_gateway.detectors.decode import MAX_DEPTH, decodings, rejoined, rot13, unspaced
 from llm_gateway.detectors.lexicon import FAMILIES, Lexicon, Payload
 from llm_gateway.detectors.linear import Match, PatternError, compile_pattern
 from llm_gateway.detectors.linear import Pattern as LinearPattern
+from llm_gateway.detectors.literals import in_characters
 from llm_gateway.detectors.normalise import fold, further_views, warm
 from llm_gateway.detectors.rules import WINDOW_AFTER, WINDOW_BEFORE, Hit, Pattern, Rule
 from llm_gateway.detectors.shapes import drawn_words, shapes_in
@@ -55,7 +58,8 @@ _IDS = ("/id", "_id", "-id")
 _SPACED_LETTERS = frozenset(letter for letter in map(chr, range(0x590)) if letter.isalpha())
 """Letters of scripts that put spaces between words."""
 _JOINED_CHARS = 32_768
-Buckets = list[list[tuple[int, int, Payload]]]
+Buckets = list[list[tuple[int, int, Payload]] | tuple[()]]
+"""For each family the places where its words stand, in order."""
 
 
 class Inspector:
@@ -75,7 +79,7 @@ class Inspector:
         self._lexicon = self._with_keywords(keywords)
         seed = "\0".join(
             (
-                *sorted(self._lexicon.literals),  # their order is each process's own
+                self._lexicon.fingerprint,
                 *(p.rule.pattern for p in self._standard.patterns),
                 *sorted(keywords),
                 *(f"{n}={p}" for n, p in sorted(rules.items())),
@@ -86,46 +90,50 @@ class Inspector:
 
     def inspect(self, strings: Sequence[tuple[str, str]]) -> tuple[Finding, ...]:
         """What was seen in `strings` ((place, text) pairs): the surest finding of each kind in each place."""
-        unique = dict.fromkeys(text for _, text in strings)
-        places: list[str] = []
-        starts: list[int] = []
-        folded: list[str] = []
-        joined: list[str] = []
-        position = 0
-        wide: list[tuple[str, str, str]] = []
-        for place, text in strings:
-            if text not in unique:
-                continue
-            del unique[text]
-            plain = fold(text)
-            if not text.isascii():
-                wide.append((place, text, plain))
-            if folded:
-                # Parts that stand for themselves are paragraphs; short ones may belong together, as a name and its value.
-                border = "\n\n" if len(plain) >= _PARAGRAPH_CHARS <= len(folded[-1]) else "\n"
-                joined.append(border)
-                position += len(border)
-            places.append(place)
-            starts.append(position)
-            folded.append(plain)
-            joined.append(plain)
-            position += len(plain)
         found: dict[tuple[str, str], Finding] = {}
-        if not places:
-            return ()
-        for hit in self._scan("".join(joined), 0):
-            _keep(found, hit, places[max(0, bisect_right(starts, hit.start) - 1)])
-        for place, text, plain in wide:
-            for view in further_views(text, plain):
-                for hit in self._scan(view, 1):
-                    _keep(found, hit, place)
-            for hit in self._operator_hits(text):
+        if len(strings) == 1:
+            place, text = strings[0]
+            parts = [(place, text, fold(text))]
+            for hit in self._scan(parts[0][2], 0):
                 _keep(found, hit, place)
-        if len(folded) > 1:
-            for place, chain in _chains(places, folded):
+        else:
+            first: dict[str, str] = {}
+            for place, text in strings:
+                first.setdefault(text, place)
+            parts = [(place, text, fold(text)) for text, place in first.items()]
+            self._inspect_together(found, parts)
+        for place, text, plain in parts:
+            if not text.isascii():
+                for view in further_views(text, plain):
+                    for hit in self._scan(view, 1):
+                        _keep(found, hit, place)
+                for hit in self._operator_hits(text):
+                    _keep(found, hit, place)
+        if len(parts) > 1:
+            for place, chain in _chains(parts):
                 for hit in self._scan(chain, 1):
                     _keep(found, hit, place)
         return tuple(found.values())
+
+    def _inspect_together(self, found: dict[tuple[str, str], Finding], parts: Sequence[tuple[str, str, str]]) -> None:
+        """Look at (place, text, folded text) in one scan of what they make together."""
+        starts: list[int] = []
+        joined: list[str] = []
+        position = 0
+        before = 0
+        for _, _, plain in parts:
+            size = len(plain)
+            if joined:
+                # Parts that stand for themselves are paragraphs; short ones may belong together, as a name and its value.
+                border = "\n\n" if size >= _PARAGRAPH_CHARS <= before else "\n"
+                joined.append(border)
+                position += len(border)
+            starts.append(position)
+            joined.append(plain)
+            position += size
+            before = size
+        for hit in self._scan("".join(joined), 0) if parts else ():
+            _keep(found, hit, parts[max(0, bisect_right(starts, hit.start) - 1)][0])
 
     def judge(self, strings: Sequence[tuple[str, str]]) -> Sensitivity:
         """The verdict: noisy-or over the kinds found, each kind counted once at its surest."""
@@ -172,30 +180,40 @@ class Inspector:
         return lexicon.build(tuple(rows))
 
     def _buckets(self, text: str) -> Buckets | None:
-        # A folded text has capitals in ASCII only.
-        lowered = text.lower() if text.isascii() else text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
-        table, inner = self._lexicon.table, self._lexicon.inner
-        entries = [
-            (wanted, start, end)
-            for index, start, end in self._lexicon.automaton.find_matches_as_indexes(lowered, overlapping=True)
-            if (wanted := inner[index] if start and lowered[start - 1] in _SPACED_LETTERS else table[index])
-        ]
-        if not entries:
+        raw = text.encode("utf-8", "surrogatepass")
+        found = self._lexicon.find(raw.title())
+        if not found:
             return None
-        buckets: Buckets = [[] for _ in range(FAMILIES)]
-        for wanted, start, end in entries:
+        if len(raw) != len(text):
+            found = in_characters(found, raw)
+        found.sort()
+        table, inner, borders = self._lexicon.table, self._lexicon.inner, self._lexicon.borders
+        size = len(text)
+        buckets = _EMPTY.copy()
+        for start, end, index in found:
+            wanted = table[index]
+            border = borders[index]
+            if border:
+                if border > 1 and end < size and text[end].isalpha():
+                    continue
+                if start and text[start - 1] in _SPACED_LETTERS:
+                    wanted = inner[index]
             for family, payload in wanted:
-                buckets[family].append((start, end, payload))
-        for bucket in buckets:
-            if len(bucket) > 1:
-                bucket.sort(key=_position)
-        return buckets
+                bucket = buckets[family]
+                if bucket:
+                    bucket.append((start, end, payload))
+                else:
+                    buckets[family] = [(start, end, payload)]
+        return None if buckets == _EMPTY else buckets
 
-    def _scan(self, text: str, depth: int) -> Iterator[Hit]:
+    def _scan(self, text: str, depth: int) -> Iterable[Hit]:
         buckets = self._buckets(text)
         seen = shapes_in(text)
         if buckets is None and not seen and not self._rules and "|" not in text:
-            return
+            return ()
+        return self._hits(text, depth, buckets, seen)
+
+    def _hits(self, text: str, depth: int, buckets: Buckets | None, seen: frozenset[int]) -> Iterator[Hit]:
         yield from self._direct(text, buckets, every=False, seen=seen)
         if depth >= MAX_DEPTH:
             return
@@ -238,15 +256,20 @@ class Inspector:
             yield from pii_numbers.bank_accounts(text, buckets[lexicon.BANK])  # type: ignore[arg-type]
         if buckets[lexicon.BIRTH] or buckets[lexicon.ADDRESS]:
             yield from pii_contact.births_and_addresses(text, buckets[lexicon.BIRTH])  # type: ignore[arg-type]
-        words = _words(buckets)
-        if len(words.password) + len(words.key) > MAX_CREDENTIAL_WORDS:
+        weak, credentials = buckets[lexicon.WEAK], len(buckets[lexicon.PASSWORD]) + len(buckets[lexicon.KEY])
+        if credentials > MAX_CREDENTIAL_WORDS:
             yield Hit("limit.analysis", 1.0, "limit.credential_words", 0, 0)
-        else:
-            if words.password or words.key:
+        elif credentials or weak:
+            words = _words(buckets)
+            if credentials:
                 yield from secrets_generic.credential_values(text, words)
             if words.weak:
                 yield from secrets_tokens.short_keys(text, words)
                 yield from secrets_logins.logins(text, words.weak)
+                yield from secrets_logins.answered_logins(text, words.weak)
+                yield from secrets_bare.paired_passwords(text)
+        if buckets[lexicon.LOCK]:
+            yield from secrets_told.lock_codes(text, buckets[lexicon.LOCK])  # type: ignore[arg-type]
         if max(len(buckets[lexicon.MARKER]), len(buckets[lexicon.GRAMMAR])) > MAX_MARKER_WORDS:
             yield Hit("limit.analysis", 1.0, "limit.marker_words", 0, 0)
         else:
@@ -282,6 +305,10 @@ class Inspector:
             yield from pii_numbers.social_security(text, buckets[lexicon.ID])  # type: ignore[arg-type]
         if shapes.FIXED_ID in seen:
             yield from pii_numbers.fixed_ids(text, buckets[lexicon.ID])  # type: ignore[arg-type]
+        if shapes.POSTAL in seen:
+            yield from pii_contact.addresses_by_postcode(text)
+        if shapes.BARE in seen:
+            yield from secrets_bare.bare_passwords(text)
         if shapes.ADDRESS_LOGIN in seen:
             yield from secrets_logins.address_user_password(text)
         if shapes.TOKEN in seen:
@@ -294,7 +321,7 @@ class Inspector:
         if shapes.WORD_ROW in seen:
             yield from pii_contact.bare_seed_phrase(text)
 
-    def _rule_hits(self, text: str, entries: list[tuple[int, int, Payload]], *, every: bool) -> Iterator[Hit]:
+    def _rule_hits(self, text: str, entries: Sequence[tuple[int, int, Payload]], *, every: bool) -> Iterator[Hit]:
         by_rule: dict[int, list[tuple[int, int]]] = {}
         size = len(text)
         patterns = self._standard.patterns
@@ -325,11 +352,7 @@ class Inspector:
 
 
 _NOTHING = Sensitivity(0.0, False)
-_EMPTY: Buckets = [[] for _ in range(FAMILIES)]
-
-
-def _position(entry: tuple[int, int, Payload]) -> int:
-    return entry[0]
+_EMPTY: Buckets = [()] * FAMILIES
 
 
 def _words(buckets: Buckets) -> secrets_generic.Words:
@@ -405,16 +428,16 @@ def _keep(found: dict[tuple[str, str], Finding], hit: Hit, place: str) -> None:
         found[(hit.kind, place)] = Finding(hit.kind, place, hit.confidence, hit.rule)
 
 
-def _chains(places: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _chains(parts: Sequence[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
     """Neighbouring strings that could be one value cut in pieces: no space at the seam and a digit near it.
 
     A vendor's own body repeats the messages among field names; only the messages themselves are joined. An id is nobody's continuation.
     """
     chain, place, pieces = "", "", 0
-    for index, text in enumerate(texts):
-        if places[index].startswith("/native"):
+    for at, _, text in parts:
+        if at.startswith("/native"):
             continue
-        if places[index].endswith(_IDS):
+        if at.endswith(_IDS):
             if pieces:
                 yield place, chain
             chain, place, pieces = "", "", 0
@@ -427,7 +450,7 @@ def _chains(places: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[str, 
                 continue
         if pieces:
             yield place, chain
-        chain, place, pieces = bare[-_CHAIN_CHARS:], places[index], 0
+        chain, place, pieces = bare[-_CHAIN_CHARS:], at, 0
     if pieces:
         yield place, chain
 

@@ -3,7 +3,8 @@
 The only place that imports `re2`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Protocol, cast
 
 import re2
@@ -35,7 +36,7 @@ class Pattern(Protocol):
     def finditer(self, text: str, /) -> Iterator[Match]: ...
 
 
-def _options(max_bytes: int) -> object:
+def _options(max_bytes: int) -> "re2.Options":
     options = re2.Options()
     options.log_errors = False
     options.max_mem = max_bytes
@@ -55,15 +56,29 @@ def compile_pattern(pattern: str, max_bytes: int = _MAX_BYTES) -> Pattern:
     return cast(Pattern, re2.compile(pattern, options=_OPTIONS if max_bytes == _MAX_BYTES else _options(max_bytes)))
 
 
-class PatternSet:
-    """Which of many patterns occur in a text, in one pass."""
+@lru_cache(maxsize=64)
+def compiled(pattern: str) -> Pattern:
+    """`pattern`, compiled when a text first needs it: the large ones take megabytes."""
+    return compile_pattern(pattern)
 
-    def __init__(self, patterns: Iterable[str], max_bytes: int) -> None:
-        self._set = re2.Set.SearchSet(_options(max_bytes))
+
+class PatternSet:
+    """Which of many patterns occur in a text, in one pass. `bytewise`: the patterns are of bytes, not of characters of UTF-8."""
+
+    def __init__(self, patterns: Iterable[str], max_bytes: int, *, bytewise: bool = False) -> None:
+        options = _options(max_bytes)
+        if bytewise:
+            options.encoding = re2.Options.Encoding.LATIN1
+        self._set = re2.Set.SearchSet(options)
         for pattern in patterns:
-            self._set.Add(pattern)
+            self._set.Add(pattern.encode("latin-1") if bytewise else pattern)
         self._set.Compile()
 
     def match(self, text: str) -> frozenset[int]:
         """Indices of the patterns that occur. Empty also when memory ran out: put in a pattern that always occurs to tell."""
         return frozenset(self._set.Match(text) or ())
+
+    def listed(self, raw: bytes) -> Sequence[int]:
+        """The same for UTF-8."""
+        found: Sequence[int] | None = self._set.Match(raw)
+        return found or ()

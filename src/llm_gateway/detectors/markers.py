@@ -134,6 +134,8 @@ _JAPANESE_ABOUT = compile_pattern(
 )
 _CLOSING_BEFORE = re.compile(r"(?:[,;:–—-]\s|\()\s?(?:strictly |highly |streng |strictement |estrictamente |strettamente )?\Z")
 _CLOSING_AFTER = re.compile(r"\)?[.!]?\s*(?:$|\n)")
+_KIND_BEFORE = re.compile(r"\bkind[\"']?: ?[\"']?\Z")
+"""`kind: Secret` names a sort of object in Kubernetes."""
 _SENTENCE_REACH = 240
 
 
@@ -272,6 +274,8 @@ def _single(text: str, start: int, end: int) -> Hit:
     capitals = word.isupper() and end - start >= 3
     wide = not word[0].isascii()
     rule, confidence = "marker.word", 0.08
+    if _KIND_BEFORE.search(before[-12:]):
+        return Hit("keyword.everyday", confidence, rule, start, end)
     if _CLASSED_BEFORE.search(before[-32:]) and _CLASSED_THINGS.search(before):
         rule, confidence = "marker.classed", 0.8
     elif end - start >= 9 and _CLOSING_BEFORE.search(before[-24:]) and _CLOSING_AFTER.match(text, end):

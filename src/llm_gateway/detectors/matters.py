@@ -9,21 +9,22 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from llm_gateway.detectors import matter_evidence, matter_model
 from llm_gateway.detectors.linear import compile_pattern
-from llm_gateway.detectors.people import names
+from llm_gateway.detectors.people import names, nobody_private
 from llm_gateway.detectors.rules import Hit, passage
 
 _PUBLIC = compile_pattern(
     r"(?i)\b(?:in 1[89][0-9]{2}|president of|died (?:of|from|in)|famous|celebrity|novel|fiction(?:al)?|character|biograph|movie|film|screenplay|story|poem|scene|song|lyrics|history|historical|wikipedia|footballer|actor|actress|singer|author|painter|philosopher|century|hypothetical|role-?play|imaginary|template|example of|in the style of|quiz|trivia|textbook|exam question|case study|dialogue between)\b"
 )
 _ASKS_PUBLIC = re.compile(
-    r"(?i)^\W*(?:who (?:is|was|were)|did\b|when did|when was|was\b|what (?:disease|did|was|were|are the|is the|happened)|how did|why did|which|where did|name the|welche[rsn]?|was (?:ist|sind|hilft|bedeutet)|wie (?:wird|kann|hoch|erkenn|behandel)|quel(?:le)?s?|qu'est|comment|que es|cuales?|como se|quais|qual|quali|cos'e|wat is|hoe)\b"
+    r"(?i)^\W*(?:who (?:is|was|were)|did\b|when did|when was|was\b|what (?:disease|did|was|were|are the|is the|happened)|how did|why did|which|where did|what should an?|in [A-Z]\w+ [A-Z]\w+, (?:when|why|how|who|what|which)|name the|welche[rsn]?|was (?:ist|sind|hilft|bedeutet)|wie (?:wird|kann|hoch|erkenn|behandel)|quel(?:le)?s?|qu'est|comment|que es|cuales?|como se|quais|qual|quali|cos'e|wat is|hoe)\b"
 )
 _MONEY = compile_pattern(
     r"(?i)[$€£¥₹₽₩]\s?\d[\d.,]*\s?(?:k|m|mm|bn|b|million|billion|thousand)?|\d[\d.,]*\s?(?:k|m|mm|bn|million|billion|mio\.?|mrd\.?|millions?|millones|milioni|milhoes|miljoen|miljard|mln|mld|miljoner|millioner|milyon|milyar|млн|млрд|億|亿|万|万円|억|만|मिलियन|करोड़|लाख|مليون|مليار|usd|eur|gbp|chf|pln|rub|jpy|cny|%)(?:[^a-z]|$)|\d ?%"
 )
 _OURS = compile_pattern(
-    r"(?i)\b(?:board (?:memo|paper|deck|only|approved|decided)|unannounced|insiders? only|we|we're|we'll|our|us|my company|my employer|wir|unser(?:e[mnrs]?)?|nous|notre|nos|nuestr[oa]s?|estamos|vamos a|hemos|queremos|compraremos|despediremos|noi|nostr[oaie]|stiamo|abbiamo|vogliamo|acquisiremo|compreremo|chiuderemo|nosso|nossa|nossos|nossas|temos|iremos|queremos|onze|ons|wij|nasz\w{0,3}|nasza|planujemy|zamierzamy|przejmiemy|kupujemy|zwolnimy|vi|vara|vores|vart|nasi|plánujeme|bizim|sirketimiz\w*|alacagız|planlıyoruz|biz|chung ta|kami|kita)\b|(?:^|[^\p{L}])(?:мы|наш(?:а|е|и|у|ем|еи|их|им)?|нас|планируем|собираемся|покупаем|закрываем|увольняем)(?:[^\p{L}]|$)|我们|我們|我司|本公司|公司(?:计划|将|打算|准备)|当社|弊社|我が社|わが社|うちの会社|우리|당사|저희|نحن|شركتنا|سنقوم|हम |हमारी|हमारे|हमारा"
+    r"(?i)\b(?:board (?:memo|paper|deck|only|approved|decided)|unannounced|insiders? only|we|we're|we'll|our|us|my company|my employer|wir|unser(?:e[mnrs]?)?|nous|notre|nos|nuestr[oa]s?|estamos|vamos a|hemos|queremos|compraremos|despediremos|chiudiamo|vendiamo|licenziamo|compriamo|cediamo|depositeremo|vendemos|cerramos|fechamos|despedimos|fermons|vendons|licencions|rachetons|deposons|noi|nostr[oaie]|stiamo|abbiamo|vogliamo|acquisiremo|compreremo|chiuderemo|nosso|nossa|nossos|nossas|temos|iremos|queremos|onze|ons|wij|nasz\w{0,3}|nasza|planujemy|zamierzamy|przejmiemy|kupujemy|zwolnimy|vi|vara|vores|vart|nasi|plánujeme|bizim|sirketimiz\w*|alacagız|planlıyoruz|biz|chung ta|kami|kita)\b|(?:^|[^\p{L}])(?:мы|наш(?:а|е|и|у|ем|еи|их|им)?|нас|планируем|собираемся|покупаем|закрываем|увольняем)(?:[^\p{L}]|$)|我们|我們|我司|本公司|公司(?:计划|将|打算|准备)|当社|弊社|我が社|わが社|うちの会社|우리|당사|저희|نحن|شركتنا|سنقوم|हम |हमारी|हमारे|हमारा"
 )
 _PLAN = compile_pattern(
     r"(?i)\b(?:plan|intend|going to|will|about to|aim|propos|negotiat|offer|bid|decided|approved|planen|wollen|werden|wird|prevoyons|allons|planeamos|planejamos|vamos|stiamo per|gaan|zullen|plannen|zamierza|planuje|planerar|skal|planiram|plánuje|planl)\w*|планиру|собира|намерен|ведем переговор|계획|예정|计划|打算|准备|将要|即将|予定|計画|検討|نخطط|ننوي|سوف|योजना"
@@ -32,9 +33,18 @@ _SHORT_WORD_CHARS = 4
 _SAME_PASSAGE_CHARS = 60
 """A matter word this close after one of its class, in the same paragraph, is part of what was just weighed."""
 
-HEALTH, HEALTH_HINT, HR, LEGAL, CORPORATE, SECRECY, HR_HINT, LEGAL_HINT, CORPORATE_HINT = range(9)
-_HINTED = {HEALTH_HINT: HEALTH, HR_HINT: HR, LEGAL_HINT: LEGAL}
+(
+    HEALTH, HEALTH_HINT, HR, LEGAL, CORPORATE, SECRECY, HR_HINT, LEGAL_HINT, CORPORATE_HINT, HEALTH_CUE, HR_CUE, LEGAL_CUE, CORPORATE_CUE, PERSON,
+) = range(14)  # fmt: skip
+_HINTED = {HEALTH_HINT: HEALTH, HR_HINT: HR, LEGAL_HINT: LEGAL, CORPORATE_HINT: CORPORATE}
+_CUED = {HEALTH_CUE: HEALTH, HR_CUE: HR, LEGAL_CUE: LEGAL, CORPORATE_CUE: CORPORATE}
+_ABOUT = _HINTED | _CUED
+"""Which matter the weaker words belong to. Hints count in twos; cues only add to other evidence."""
+_PEOPLE = frozenset({HEALTH, HR, LEGAL})
+_SETTLED = frozenset({HEALTH, HR, LEGAL, CORPORATE, CORPORATE_HINT})
+"""Classes looked at once in a passage."""
 _KINDS = {HEALTH: "matter.health", HR: "matter.hr", LEGAL: "matter.legal"}
+_SURE = 0.7
 _NEAR_CHARS = 300
 _ASKED_CHARS = 120
 _BESIDE_CHARS = 12
@@ -79,17 +89,21 @@ def personal_matters(text: str, entries: list[tuple[int, int, int]]) -> Iterator
     """Matters at `entries` (start, end, class), each looked at with what stands within 300 characters."""
     seen: set[int] = set()
     quiet: dict[int, int] = {}
+    told: dict[bool, int] = {}
     hints: dict[int, tuple[int, int]] = {}
     people = _People(text)
     secrets = [(start, end) for start, end, matter in entries if matter == SECRECY]
     secret = [start for start, _ in secrets]
-    for start, end, matter in entries:
-        about = _HINTED.get(matter, matter)
+    for index, (start, end, matter) in enumerate(entries):
+        about = _ABOUT.get(matter, matter)
+        business = about == CORPORATE
         if matter == SECRECY or about in seen or start < quiet.get(matter, 0) or not _begins_word(text, start, end):
             continue
-        if matter in _HINTED:
+        if matter in _CUED or matter == PERSON:
+            hit = None
+        elif matter in _HINTED and not business:
             hit = _hinted(text, start, end, about, people, hints)
-        elif matter in (CORPORATE, CORPORATE_HINT):
+        elif business:
             near = bisect_left(secret, start - _NEAR_CHARS)
             secrecy = near < len(secret) and secret[near] < end + _NEAR_CHARS
             before = bisect_left(secret, start) - 1
@@ -97,12 +111,96 @@ def personal_matters(text: str, entries: list[tuple[int, int, int]]) -> Iterator
             hit = _corporate(text, start, end, secrecy=secrecy, beside=beside, hint=matter == CORPORATE_HINT)
         else:
             hit = _weigh(text, start, end, matter, people)
+        if (hit is None or hit.confidence < _SURE) and start >= told.get(business, 0) and not (matter == PERSON and seen & _PEOPLE):
+            kind = _told(text, entries, index, business=business)
+            if kind:
+                hit = Hit(kind, 0.73, f"{kind}_told", start, end)
+            told[business] = passage(text, start, end, _NEXT_WINDOW_CHARS)[1]
         if hit:
-            if hit.confidence >= 0.7:
+            if hit.confidence >= _SURE:
                 seen.add(about)
             yield hit
-        if matter not in _HINTED:
+        if matter in _SETTLED:
             quiet[matter] = passage(text, start, end, _SAME_PASSAGE_CHARS)[1]
+
+
+_WEIGHTS = dict.fromkeys(_HINTED, matter_model.HINT) | dict.fromkeys(_CUED, matter_model.CUE)
+_MOST_WORDS = 40
+_TOGETHER_CHARS = 400
+_NEXT_WINDOW_CHARS = 320
+"""How far after a look at the evidence the next one is worth while."""
+_SPEAKS_FOR_US = re.compile(r"(?i)\b(?:we|our|us|my|wir|unser\w*|nous|notre|nos|nuestr\w+|nostr\w+|noss\w+|onze|ons|wij)\b|мы|наш")
+_SENTENCE_END = re.compile(r"[.!?:;\n]\s")
+
+
+def _told(text: str, entries: list[tuple[int, int, int]], index: int, *, business: bool) -> str | None:
+    """The kind that the evidence from the matter word at `index` on adds up to."""
+    start, end, _ = entries[index]
+    found: list[tuple[int, str, int, int]] = []
+    for left, right, matter in entries[index : index + _MOST_WORDS]:
+        if left > end + _TOGETHER_CHARS:
+            break
+        about = _ABOUT.get(matter, matter)
+        if (about == CORPORATE) is not business or matter in (SECRECY, PERSON) or not _begins_word(text, left, right):
+            continue
+        word = text[left:right].lower().strip()
+        weight = _WEIGHTS.get(matter, matter_model.STRONG) + (matter in _CUED and " " in word)
+        if found and left < found[-1][0]:  # of words at one place the weightiest counts
+            if weight > found[-1][2]:
+                found[-1] = (right, word, weight, about)
+        else:
+            found.append((right, word, weight, about))
+    words = {word: weight for _, word, weight, _ in found}
+    kinds: dict[int, int] = {}
+    for _, _, weight, about in found:
+        kinds[about] = kinds.get(about, 0) + weight
+    window = text[max(0, start - matter_model.BEFORE_CHARS) : end + matter_model.AFTER_CHARS]
+    if business:
+        near = (e for e in entries[max(0, index - _MOST_WORDS) : index + _MOST_WORDS] if e[2] == SECRECY)
+        secret = any(start - matter_model.BEFORE_CHARS < left < end + matter_model.AFTER_CHARS for left, _, _ in near)
+        enough = matter_model.private_business(
+            words,
+            window,
+            _OURS,
+            lambda: _harmless(text, start, end, CORPORATE, secret=secret, plain=max(words.values(), default=0) >= matter_model.STRONG),
+            secret=secret,
+        )
+        return "matter.corporate" if enough else None
+    about = max(kinds, key=kinds.__getitem__, default=HR)
+    return (
+        _KINDS[about]
+        if matter_model.telling(
+            words,
+            window,
+            lambda named: _harmless(text, start, end, about, named=named, plain=max(words.values(), default=0) >= matter_model.STRONG),
+        )
+        else None
+    )
+
+
+def _harmless(text: str, start: int, end: int, about: int, *, secret: bool = False, named: bool = False, plain: bool) -> bool:
+    """Whether the passage is made up, a sum for pupils, a greeting, or asks about the topic in general."""
+    low, high = passage(text, start, end, _NEAR_CHARS)
+    around = text[low:high]
+    made_up = matter_model.seen(matter_evidence.FICTION, around) or matter_model.seen(matter_evidence.MADE_UP, around)
+    if (made_up and not _recorded(around)) or matter_model.seen(matter_evidence.SUMS, around):
+        return True
+    if matter_model.seen(matter_evidence.PRESS, around) and not _OURS.search(around):
+        return True
+    if not plain and matter_model.seen(matter_evidence.PUBLISHED, around):
+        return True
+    if nobody_private(around):
+        return True
+    if about == CORPORATE and not secret and matter_model.seen(matter_evidence.FOR_ALL, around):
+        return True
+    if about == CORPORATE and not _OURS.search(around) and matter_model.seen(matter_evidence.PUBLIC_NEWS, around):
+        return True
+    if about in (HR, LEGAL) and matter_model.seen(matter_evidence.CHEERFUL, around):
+        return True
+    if named or (about == CORPORATE and _SPEAKS_FOR_US.search(around)):
+        return False
+    opens = not low or text.startswith("\n\n", low - 2)
+    return opens and not _SENTENCE_END.search(text, low, start) and matter_model.seen(matter_evidence.GENERAL, around)
 
 
 def with_endings(text: str, words: list[tuple[int, int, int]], endings: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
@@ -141,7 +239,7 @@ def _begins_word(text: str, start: int, end: int) -> bool:
         return True
     if start and text[start - 1].isalpha() and text[start - 1] < _SPACED_SCRIPTS_END:
         return False
-    return end - start > _SHORT_WORD_CHARS or not text[start].isascii() or not text[end : end + 1].isalpha()
+    return end - start > _SHORT_WORD_CHARS or not text[start].isascii() or text[end - 1] == " " or not text[end : end + 1].isalpha()
 
 
 def _around(text: str, start: int, end: int) -> str:
@@ -161,6 +259,10 @@ def _hinted(text: str, start: int, end: int, about: int, people: _People, hints:
     close = any(left - end < _HINT_CHARS and before[0] - right < _HINT_CHARS for left, right in people.near(start, end))
     if not close or _public(text, start, end):
         return None
+    if about == HR:
+        low, high = passage(text, start, end, _NEAR_CHARS)
+        if _CHEERFUL.search(text[low:high]):
+            return None
     return Hit(_KINDS[about], 0.74, f"{_KINDS[about]}_hints", start, end)
 
 
@@ -171,7 +273,7 @@ def _concerns(text: str, start: int, end: int, about: int, people: _People) -> b
     ordered = about == HR and start - low <= 2  # `Dismiss Anna Fox`
     if not (asked or ordered or _FOR_WHOM.match(text, end)):
         return False  # names are dearer to look for
-    if _CHEERFUL.search(text, low, high):
+    if _CHEERFUL.search(text[low:high]):
         return False
     near = [(left, right) for left, right in people.near(start, end) if left - end < _PAPER_CHARS and start - right < _PAPER_CHARS]
     if ordered and any(left <= end + _OPENING_CHARS and right > end + 2 for left, right in near):
@@ -181,8 +283,8 @@ def _concerns(text: str, start: int, end: int, about: int, people: _People) -> b
     return bool(near and asked) or any(left > end and _FOR_WHOM.fullmatch(text, end, left) for left, _ in near)
 
 
-_CHEERFUL = re.compile(
-    r"(?i)\b(?:congrat|farewell|toast|speech|linkedin|eulogy|obituary|recommend|retirement|gluckw|felicit|auguri|parabens)"
+_CHEERFUL = compile_pattern(
+    r"(?i)\b(?:congrat|farewell|toast|speech|linkedin|eulogy|obituary|recommend|retire|celebrat|anniversar|birthday|wedding|gluckw|felicit|auguri|parabens)"
 )
 _OWN_PAPER = re.compile(
     r"(?i)\W*(?:(?:please|can you|could you|help me) )*(?:write|draft|prepare|compose|rewrite|shorten|improve) (?:the|our|my|this|these|an internal)\b"
@@ -210,7 +312,23 @@ def _weigh(text: str, start: int, end: int, matter: int, people: _People) -> Hit
 def _public(text: str, start: int, end: int) -> bool:
     """Whether the passage is about somebody known or made up."""
     low, high = passage(text, start, end, _NEAR_CHARS)
-    return bool(_PUBLIC.search(text[low:high])) or (start - low <= _ASKED_CHARS and bool(_ASKS_PUBLIC.search(text[low:start] + " ")))
+    around = text[low:high]
+    return (
+        (bool(_PUBLIC.search(around)) and not _recorded(around))
+        or (start - low <= _ASKED_CHARS and bool(_ASKS_PUBLIC.search(text[low:start] + " ")))
+        or _made_up(around)
+        or matter_model.seen(matter_evidence.PRESS, around)
+    )
+
+
+def _made_up(around: str) -> bool:
+    """Whether a passage is fiction, or asks for it."""
+    return matter_model.seen(matter_evidence.MADE_UP, around) and not _recorded(around)
+
+
+def _recorded(around: str) -> bool:
+    """Whether a passage holds the number of a record, and is no sample of one: then it is no story, whatever it says."""
+    return matter_model.seen(matter_evidence.IDENTITY, around) and not matter_model.seen(matter_evidence.SAMPLE, around)
 
 
 def _corporate(text: str, start: int, end: int, *, secrecy: bool, beside: bool, hint: bool) -> Hit | None:

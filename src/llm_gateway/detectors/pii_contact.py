@@ -22,7 +22,7 @@ _ROLES = frozenset(
     kontakt servicio soporte ventas contacto accueil bonjour vertrieb atencion assistenza bot github actions dependabot ci build builds dev ops hostmaster subscribe unsubscribe list lists enquiries inquiries reception service-account""".split()
 )
 _EXAMPLE_DOMAIN = re.compile(
-    r"(?i)(?:^|\.)(?:example|test|invalid|localhost|local|internal|lan|acme|company|domain|yourdomain|yourcompany|mydomain|mycompany|email|mail|sample|placeholder|foo|bar)\.[a-z]{2,10}$|(?:^|\.)(?:example|test|invalid|localhost|local|internal|lan|png|jpg|svg|py|js|ts|md|json|css|html|php|sh|txt|yml|yaml)$|noreply\.|users\.noreply|gserviceaccount\.com$|(?:^|\.)(?:github|gitlab|bitbucket)\.(?:com|org)$"
+    r"(?i)(?:^|\.)e?mail\.(?:com|org|net|example)$|(?:^|\.)(?:example|test|invalid|localhost|local|internal|lan|acme|company|domain|yourdomain|yourcompany|mydomain|mycompany|sample|placeholder|foo|bar)\.[a-z]{2,10}$|(?:^|\.)(?:example|test|invalid|localhost|local|internal|lan|png|jpg|svg|py|js|ts|md|json|css|html|php|sh|txt|yml|yaml)$|noreply\.|users\.noreply|gserviceaccount\.com$|(?:^|\.)(?:github|gitlab|bitbucket)\.(?:com|org)$"
 )
 _CREDIT = re.compile(
     r"(?i)copyright|\(c\)|©|authors?\b|maintain|upstream|licen[cs]e|signed-off|reviewed-by|co-authored|committer|changes by|packager|@author|^\s*(?:19|20)[0-9]{2}[-, ]|^\s*-- |reported by|written by|patch(?:es)? (?:by|from)|message-id|in-reply-to|^references:"
@@ -31,21 +31,21 @@ _LIST = re.compile(
     r"(?:-l|-list|-lists|-dev|-devel|-users|-maint|-announce|-bugs|-public)@|@(?:lists?|groups|googlegroups|mailman)\.|@[^@]*(?:googlegroups\.com|amazonaws\.com)$|@(?:[a-z0-9\-]+\.)*(?:debian|gnu|gnome|kernel|python|apache|cpan|freedesktop)\.org$"
 )
 _STREET = compile_pattern(
-    r"(?i)\b(?:\d{1,5}[a-z]? (?:[NSEW]\.? )?(?:[A-Z][A-Za-z.']+ ){1,4}(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Pl|Terrace|Close|Crescent|Square)\b|[A-Z][a-z\-]+(?:stra(?:ss|ß)e|str\.|weg|gasse|platz|allee|laan|straat|gatan|vej|gate|katu)\s\d{1,4}|(?:ul\.|rue|avenue|calle|via|viale|piazza|plaza|avenida|rua|av\.) (?:[a-z']+ ){0,2}[A-Z][a-z]+[ ,]+\d{1,4}|\d{1,4},? (?:rue|avenue|boulevard|place|chemin) )"
+    r"(?i)\b(?:\d{1,5}(?:/\d{1,4})?[a-z]? (?:[NSEW]\.? )?(?:[A-Z][A-Za-z.']+ ){1,4}(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Pl|Terrace|Close|Crescent|Square|Grove|Gardens|Mews|Row|Hill|Walk|Rise|Green|Parade|Parkway|Pkwy|Highway|Hwy|Circle|Trail|Loop|Villas|Quay|Wharf)\b|[A-Z][a-z\-]+(?:stra(?:ss|ß)e|str\.|weg|gasse|platz|allee|laan|straat|gatan|vej|gate|katu)\s\d{1,4}|(?:Jl\.|Jalan) (?:[A-Z][A-Za-z.]+ ){1,4}No\.? ?\d{1,4}|(?:ul\.|rue|avenue|calle|via|viale|piazza|plaza|avenida|rua|av\.) (?:[a-z']+ ){0,2}[A-Z][a-z]+[ ,]+\d{1,4}|\d{1,4},? (?:rue|avenue|boulevard|place|chemin) )"
 )
 _POSTCODE = compile_pattern(
-    r"\b(?:\d{2}-\d{3}|\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{4} ?[A-Z]{2}|\d{3} \d{2}|\d{4} [A-ZÄÖÜ][a-zäöüß]{2,})\b"
+    r"\b(?:\d{2}-\d{3}|\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{4} ?[A-Z]{2}|\d{3} \d{2}|\d{4} [A-ZÄÖÜ][a-zäöüß]{2,}|[A-Z][a-z]{2,} ?-? ?\d{5,6})\b"
 )
 _BIRTH_DATE = re.compile(
-    r"[\s:.,(\"'#=-]{0,6}(?:[^\W\d_]{1,10}\s){0,3}(?:[0-9]{1,4}[./\-年년 ]{1,2}(?:[0-9]{1,2}|[^\W\d_]{3,10})[./\-月월 ,]{1,2}[0-9]{1,4}|[^\W\d_]{3,10} [0-9]{1,2},? [0-9]{4})"
+    r"[\s:.,(\"'#=-]{0,6}(?:[^\W\d_]{1,14}[\s:,]{1,3}){0,4}(?:[0-9]{1,4}[./\-年년 ]{1,2}(?:[0-9]{1,2}|[^\W\d_]{3,10})[./\-月월 ,]{1,2}[0-9]{1,4}|[^\W\d_]{3,10} [0-9]{1,2},? [0-9]{4})"
 )
 _YEAR = re.compile(r"(?:1[0-9]|20)[0-9]{2}(?![0-9])")
 _LIVING_SINCE = 1925
 _HOME = re.compile(
-    r"(?i)\b(?:i live|i'm living|lives? (?:at|on|in)|my (?:new |home )?address|mein\w{0,2} (?:neue )?(?:adresse|anschrift)|mon adresse|mi direccion|il mio indirizzo|meu endereco|mijn adres|moj adres|min adress|home address|resid(?:es?|ing) at|ich wohne|wohnt|wohnhaft|privatadresse|j'habite|habite|demeurant|vivo en|vive en|domicilio|abito in|abita in|residente|moro n[ao]|mora n[ao]|residente|ik woon|woont|mieszka|zamieszka|deliver to|ship to|send (?:it )?to|moved to)\b"
+    r"(?i)\b(?:i live|i'm living|lives? (?:at|on|in)|my (?:new |home )?address|mein\w{0,2} (?:neue )?(?:adresse|anschrift)|mon adresse|mi direccion|(?:il mio )?indirizzo(?: di casa)?|adresse (?:privee|personnelle)|privatanschrift|direccion particular|endereco residencial|rumah|meu endereco|mijn adres|moj adres|min adress|home address|resid(?:es?|ing) at|ich wohne|wohnt|wohnhaft|privatadresse|j'habite|habite|demeurant|vivo en|vive en|domicilio|abito in|abita in|residente|moro n[ao]|mora n[ao]|residente|ik woon|woont|mieszka|zamieszka|deliver to|ship to|send (?:it )?to|moved to|home is|i'm at|meet me at|my ex|my flat|my house|our house|our flat|my parents)\b"
 )
 _ORGANISATION = re.compile(
-    r"(?i)\b(?:foundation|inc|llc|ltd|limited|corp|corporation|gmbh|ag|s\.?a|company|university|museum|hotel|restaurant|offices?|headquarters|store|shop|church|library|building|theat|station|clinic|hospital|school|embassy)\b"
+    r"(?i)\b(?:foundation|inc|llc|ltd|limited|corp|corporation|gmbh|ag|s\.?a|company|university|museum|hotel|restaurant|offices?|headquarters|store|shop|church|library|building|theat|station|clinic|hospital|school|embassy|deutsche|bahn|versicherung|verlag|bank|amt|kg|ohg|e\.v|sarl|sas|spa|srl|s\.r\.l|sp\. z|bv|b\.v|nv|ab|oy|plc|group|verein|stiftung|schule|kirche|klinik|praxis|kanzlei|shop|cafe|zoo|archiv|institut)\b"
 )
 _SEED_WORDS = re.compile(r"(?:\b[a-z]{3,8}\b[\s,]{1,3}){11,23}\b[a-z]{3,8}\b")
 _FEWEST_SEED_WORDS = 12
@@ -144,6 +144,12 @@ def births_and_addresses(text: str, birth_words: Spans) -> Iterator[Hit]:
             break
     if not text.isascii():
         yield from _foreign_addresses(text)
+        born = _BORN_BEHIND.search(text)
+        if born and (born.group()[-1] not in "生れ" or names(text)):
+            yield Hit("pii.birth_date", 0.72, "pii.birth_date", *born.span())
+    house = _NUMBERED_HOUSE.search(text)
+    if house:
+        yield Hit("pii.address", max(0.72, _address_confidence(text, *house.span())), "pii.address_numbered", *house.span())
     for match in _STREET.finditer(text):
         if _POSTCODE.search(text[match.end() : match.end() + 80]) or _POSTCODE.search(text[max(0, match.start() - 40) : match.start()]):
             yield Hit(
@@ -163,7 +169,15 @@ def _foreign_addresses(text: str) -> Iterator[Hit]:
         yield Hit("pii.address", 0.74, "pii.address_foreign", match.start(), match.end())
 
 
+_BORN_BEHIND = compile_pattern(r"(?:19|20)\d{2}年 ?\d{1,2}月 ?\d{1,2}日 ?(?:生|出生)(?:まれの[\p{Han}]{2,5})?")
+_NUMBERED_HOUSE = compile_pattern(
+    r"(?i)\b(?:\p{L}+ (?:cad|sok|sk|mah|bulv|caddesi|sokak|mahallesi)\.?,? [^\n]{0,24}?\bno[:. ]{1,2}\d{1,4}[ /,]{1,2}(?:d|daire|kat)[:. ]{1,2}\d{1,4}"
+    r"|(?:calle|cl|cra|carrera|kr|diagonal|transversal|avenida|av)\.? ?\d{1,3}[a-z]? ?(?:bis )?# ?\d{1,3}[a-z]? ?- ?\d{1,3}[^\n]{0,12}?\b(?:apto|apartamento|casa|piso|torre|int)\b"
+    r"|(?:h\. ?no|house no|flat no|plot no|door no|d\. ?no)\.?[ :]{0,2}[\w/\-]{1,12}, [^\n]{5,70}?\b\d{6}\b|blk \d{1,4}[a-z]? [^\n]{5,40}?#\d{2}-\d{2,4})"
+)
+"""Houses with a flat's number, as they are written in Turkey, Colombia, India and Singapore."""
 _CYRILLIC_ADDRESS = compile_pattern(
+    r"[а-я]{4,24} (?:ул|пр|просп|пр-т|пер|наб|бул|б-р)\.?, ?(?:д\.|дом) ?\d{1,4}[а-я]?(?:,? ?(?:к|корп|стр)\.? ?\d{1,3})?,? ?(?:кв\.?|квартира) ?\d{1,4}|"
     r"(?:ул\.|улица|улице|просп\.|проспект|пер\.|переулок|вул\.|бульвар|шоссе)\s?[^\n\d]{3,40}?,? ?(?:д\.|дом|буд\.)?\s?\d{1,4}[а-я]?(?:\s?(?:к|корп|стр)\.? ?\d{1,3})?,? ?(?:кв\.?|квартира|оф\.) ?\d{1,4}"
 )
 _EASTERN_ADDRESS = compile_pattern(
@@ -178,7 +192,21 @@ def _address_confidence(text: str, start: int, end: int) -> float:
         return 0.74
     if _ORGANISATION.search(before):
         return 0.4
-    return 0.74 if names(before) or names(text[end : end + 70]) else 0.6
+    after = text[end : end + 80]
+    return 0.74 if names(before) or names(after[:70]) or _LIVES.search(after) else 0.6
+
+
+_LIVES = re.compile(r"(?i)\b(?:lives?|wohnt|habite|vive|abita|mora|woont|mieszka|bor|asuu|tenant|mieter|locataire|inquilin[oa])\b")
+_BY_POSTCODE = compile_pattern(
+    r"(\p{L}[\p{L}'.\-]*(?: \p{L}[\p{L}'.\-]*){0,3} \d{1,4}[a-zA-Z]?(?:[-/]\d{1,4})?(?:,? (?:m\.|lgh|bus|apt\.?|apto\.?|int\.|piso|bte|etg?\.?|tv|th|wohnung|top|tur|kv\.?|k\.)? ?\d{0,5}[A-Za-z]{0,2})?, ?(?:[A-Z]{1,2}-)?(?:\d{5}(?:-\d{3})?|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[A-Z]{2}) [A-Z]\p{L}+)"
+    r"|(\d{1,5}[A-Za-z]?,? (?:[A-Z][A-Za-z'.]* ?){1,4}, (?:[A-Z][A-Za-z' ]{2,30},? )?(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]{2} \d{5}|[A-Z]\d[A-Z] \d[A-Z]\d))"
+)
+
+
+def addresses_by_postcode(text: str) -> Iterator[Hit]:
+    """A street of any name with a house's number, then a postcode and a town, as in most of Europe."""
+    for match in _BY_POSTCODE.finditer(text):
+        yield Hit("pii.address", _address_confidence(text, *match.span()), "pii.address_postcode", *match.span())
 
 
 def seed_phrases(text: str, words: Spans) -> Iterator[Hit]:

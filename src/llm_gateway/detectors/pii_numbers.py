@@ -23,6 +23,7 @@ from stdnum.se import personnummer
 
 from llm_gateway.detectors import shapes
 from llm_gateway.detectors.linear import compile_pattern
+from llm_gateway.detectors.pii_words import RECORD_WORDS
 from llm_gateway.detectors.rules import Hit, passage
 
 Spans = Sequence[tuple[int, int, str]]
@@ -32,22 +33,26 @@ _GROUP = re.compile(r"[0-9]+")
 _MAX_RUN_GROUPS = 4096
 _IBAN = compile_pattern(r"\b([A-Z]{2}\d{2}[ \-]?(?:[A-Z0-9]{4}[ \-]?){2,7}[A-Z0-9]{1,4})\b")
 _IBAN_LOWER = compile_pattern(r"\b([a-z]{2}\d{2}[ \-]?(?:[a-z0-9]{4}[ \-]?){2,7}[a-z0-9]{1,4})\b")
+_CHECKSUM_TOLD = re.compile(
+    r"(?i)\A[\"'`)]{0,2}[\s,:–-]{0,3}(?:[a-z]+ ){0,3}?(?:checksum|check digits?|mod ?-?97|invalid|not valid|fails?|wrong|prufsumme|prufziffer|ungultig|invalide|non valide|invalido|no valido|non valido|ongeldig|nieprawidlow|неверн|недейств)"
+)
 _SSN = compile_pattern(r"(?:^|[^\d\-.])(\d{3})[- ](\d{2})[- ](\d{4})(?:[^\d\-]|$)")
 _NANP = compile_pattern(r"(?:^|[^\d.\-/])((?:\+?1[ .\-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .\-])[2-9]\d{2}[ .\-]\d{4})(?:[^\d]|$)")
 _PLUS = compile_pattern(
     r"(?:(?:^|[^\w+\-])\+|(?:^|[\s(])00)([1-9]\d{0,2}[ .\-/]{0,2}(?:\(0\)|\(\d{1,5}\))?(?:[ .\-/]{0,2}\d){6,12})(?:[^\d]|$)"
 )
 _NATIONAL = compile_pattern(
-    r"(?:^|[^\d.\-/:+,])(0[1-9](?:[ .]\d{2}){4}|0[1-9]\d{0,3}[ \-/]\d{2,4}[ \-]?\d{2,4}(?:[ \-]?\d{2,4}){0,3}|\(\d{2,4}\)[ \-]?\d{3,5}[ \-]?\d{3,5})(?:[^\d\-.:/]|$)"
+    r"(?:^|[^\d.\-/:+,])(0[1-9](?:[ .]\d{2}){4}|0[1-9]\d{0,3}[ \-/]\d{2,4}[ \-]?\d{2,4}(?:[ \-]?\d{2,4}){0,3}|0[1-9]\d{1,4} ?/ ?\d{4,8}(?:-\d{1,4})?|\(\d{2,4}\)[ \-]?\d{3,5}[ \-]?\d{3,5})(?:[^\d\-.:/]|$)"
 )
 _PHONE_FORMS = (
     (_PLUS, 0.8, "pii.phone_international", shapes.PLUS),
     (_NANP, 0.76, "pii.phone_nanp", shapes.NANP),
     (_NATIONAL, 0.72, "pii.phone_national", shapes.NATIONAL),
 )
+_INNER_GROUP = re.compile(r"[0-9]{4} 00\Z")
 _TOLL_FREE = re.compile(r"0?0?(?:800|808|900|180 ?\d|0180 ?\d)(?=[ \-/.])|(?:\+?1[ .\-]?)?\(?8(?:00|33|44|55|66|77|88)\)?")
 _ID_VALUE = re.compile(
-    r"[\s:#=\"'*.()\-–/°º№はがをのも是为為은는이가인]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*/°º№-]{1,4}+){0,6}([A-Z]{0,5}[ \-]?[0-9][0-9A-Z .\-/*]{3,24})(?![0-9])",
+    r"[\s:#=\"'*.()\-–/°º№はがをのも是为為은는이가인]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*/°º№-]{1,4}+){0,6}([A-Zα-ω]{0,5}[ \-]?[0-9][0-9A-Z .\-/*]{3,24})(?![0-9])",
     re.IGNORECASE,
 )
 _NAME_ID_VALUE = re.compile(r"[\s:#=\"'*.()\-/°º№]{0,8}+(?:[^\W\d_]{1,14}+[\s:#=\"'.,()*°º№-]{1,4}+){0,5}([A-Z0-9]{6,20})\b")
@@ -82,6 +87,10 @@ _SEPARATORS = frozenset(" .-/()+")
 _ZIP = re.compile(r"[0-9]{5}-[0-9]{4}\Z")
 _DATE_LIKE = re.compile(r"(?:(?:19|20)[0-9]{2}[-/. ][0-9]{1,2}[-/. ][0-9]{1,2}|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ](?:19|20)[0-9]{2})")
 _VERSION_LIKE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,3}\Z")
+_NO_PAYMENT = re.compile(
+    r"(?i)\b(?:loyalty|frequent[ -]fly\w+|flyer|miles|rewards?|bonus|payback|treue\w*|kundenclub|fidelite|fidelidad|fedelta|tracking|parcel|imei|iccid) (?:programme |program |club |member\w* |account )?(?:number|num|no|nr|nummer|numero|id|code)?\.?(?: is| ist|:)? ?\Z"
+)
+"""What such a number is, said right before it: none that pays."""
 _EXPIRY = re.compile(r"\s{1,3}(?:exp\w*\W{0,3})?(?:0[1-9]|1[0-2])\s?/\s?[0-9]{2}")
 _FIXED_IDS = compile_pattern(
     r"(?i)(?:^|[^A-Za-z0-9])(\d{3}\.\d{3}\.\d{3}-\d{2}|[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]|\d{17}[\dX]|\d{6}-[1-8]\d{6}|[12] ?\d{2} ?\d{2} ?\d{2} ?\d{3} ?\d{3} ?\d{2}|\d{6}-\d{2}-\d{4}|\d{6}[-+]\d{4}|\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y]|[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z\d]\d|\d{1,2}\.\d{3}\.\d{3}-[\dK]|[STFGXYZ]\d{7}[A-Z]|\d{8}-?[A-Z]|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] \d{2} \d{2} \d{2} [A-D])(?:[^A-Za-z0-9]|$)"
@@ -98,6 +107,10 @@ def _singapore(value: str) -> bool:
 def _malaysian(value: str) -> bool:
     """A date and a state's code in numbers of the MyKad (Jabatan Pendaftaran Negara)."""
     return _plausible_birth(value) and (1 <= int(value[7:9]) <= 16 or 21 <= int(value[7:9]) <= 59)
+
+
+_FEWEST_DIGITS = 2
+"""Nobody is given a number of one digit only."""
 
 
 class _FixedId(NamedTuple):
@@ -201,6 +214,8 @@ def cards(text: str, runs: list[tuple[int, int]], card_words: Spans) -> Iterator
                 text[end : end + 1].isalpha() and text[end].isascii()
             ):
                 continue
+            if _NO_PAYMENT.search(text[max(0, start - 48) : start]):
+                continue
             context = _near(card_words, start - 90, start) or _near(card_words, end, end + 50) or bool(_EXPIRY.match(text, end))
             branded = _brand(digits)
             if branded and (len(digits) >= 14 or context):
@@ -224,6 +239,8 @@ def ibans(text: str, bank_words: Spans) -> Iterator[Hit]:
                 if not value or not rest:
                     break
             figures = "".join(filter(str.isdigit, match.group(1)))
+            if _CHECKSUM_TOLD.search(text[match.end() : match.end() + 60]):
+                continue  # what fails its checksum is nobody's account
             if _near(bank_words, match.start() - 24, match.start()) and len(figures) >= 12 and len(set(figures)) > 3:
                 yield Hit("pii.iban", 0.75, "pii.iban_context", match.start(1), match.end(1))
 
@@ -232,6 +249,8 @@ def fixed_ids(text: str, id_words: Spans) -> Iterator[Hit]:
     """Identity numbers that can be told by form and checksum, or by form and a word beside them."""
     for match in _FIXED_IDS.finditer(text):
         value = match.group(1)
+        if len(set(filter(str.isdigit, value))) < _FEWEST_DIGITS:
+            continue
         for known in _FIXED:
             start, end = match.span(1)
             if known.shape.match(value) and (known.valid(value) or _near(id_words, start - 28, start) or _near(id_words, end, end + 24)):
@@ -257,21 +276,56 @@ def social_security(text: str, id_words: Spans) -> Iterator[Hit]:
             yield Hit("pii.national_id", 0.75, "pii.us_ssn_form", start, end)
 
 
+_SURE_WORDS = frozenset(
+    {
+        "cni",
+        "perso",
+        "perso-nr",
+        "ausweisnr",
+        "personalausweis",
+        "passport",
+        "reisepass",
+        "passport no",
+        "passport number",
+        "passeport",
+        "carte d'identite",
+        "pasaporte",
+        "passaporto",
+        "paspoort",
+        "vin ",
+        "targa",
+        "kenteken",
+    }
+)
+"""Words before numbers that may be letters for the most part."""
+_RIGHT_BEHIND = re.compile(
+    r"(?i)[\s:#=\"'.()]{0,4}(?:(?:is|was|no|nr|number|num|id|license|licence|lic|nummer|n°|№)[\s:#=\"'.()]{1,4}){0,3}"
+)
+_EVERYDAY_WORDS = frozenset({"run", "epic"})
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-")
+
+
 def ids_by_word(text: str, id_words: Spans) -> Iterator[Hit]:
     """A number right after a word that names an identity document."""
     for start, end, word in id_words:
         if not whole_word(text, start, end, word):
             continue
+        if word in _EVERYDAY_WORDS and text[start:end].islower():
+            continue  # short names of numbers that are everyday words: only in capitals
         match = _ID_VALUE.match(text, end)
+        if match and (_UUID.match(text, match.start(1)) or "://" in text[end : match.start(1)]):
+            continue
+        if match and word in RECORD_WORDS and not _RIGHT_BEHIND.fullmatch(text, end, match.start(1)):
+            continue
         if match:
             value = _WORD_INSIDE.split(match.group(1), maxsplit=1)[0].rstrip(" .-/")
             digits = sum(map(str.isdigit, value))
             strict = len(word) <= 3 and word.isascii()
             if (
-                digits >= (8 if strict else 5)
+                digits >= ((7 if text[start:end].isupper() else 8) if strict else 5)
                 and not _DATE_LIKE.match(value)
                 and match.start(1) - end < 60
-                and len(set(value)) > 2
+                and len(set(filter(str.isalnum, value))) > _FEWEST_DIGITS
                 and not (strict and match.start(1) - end > 24)
             ):
                 yield Hit("pii.national_id", 0.82, "pii.id_word", match.start(1), match.end(1))
@@ -280,7 +334,13 @@ def ids_by_word(text: str, id_words: Spans) -> Iterator[Hit]:
         if match:
             value = match.group(1)
             digits = sum(map(str.isdigit, value))
-            if digits >= 4 and digits < len(value) and value.isupper() and len(set(value)) > 3 and match.start(1) - end < 60:
+            if (
+                digits >= (2 if word in _SURE_WORDS and len(value) >= 8 else 4)
+                and digits < len(value)
+                and value.isupper()
+                and len(set(value)) > 3
+                and match.start(1) - end < 60
+            ):
                 yield Hit("pii.national_id", 0.78, "pii.id_word", match.start(1), match.end(1))
                 continue
 
@@ -313,6 +373,8 @@ def bank_accounts(text: str, bank_words: Spans) -> Iterator[Hit]:
             "rib",
         )
         between = text[end : match.start(1)]
+        if between.lower().startswith((" for ", " of ", " with ", " in ")) and generic:
+            continue
         least = 6 if any(other in text[max(0, start - 60) : start].lower() for other in _OTHER_BANK_WORDS) else 8
         if generic and (digits < least or len(between) > 14 or "id" in between.lower()):
             continue
@@ -346,6 +408,8 @@ def phones(text: str, seen: frozenset[int]) -> Iterator[Hit]:
                     continue
                 if pattern is _PLUS and count < 9 and text[match.start(1) - 1] == "0":
                     continue  # zeros before a number are not yet a country
+                if pattern is _PLUS and _INNER_GROUP.search(text, max(0, match.start(1) - 8), match.start(1)):
+                    continue  # zeros within a longer number in groups
                 if _office(text, match.start(1)):
                     continue
                 yield Hit("pii.phone", confidence, rule, match.start(1), match.end(1))
@@ -359,13 +423,40 @@ def chinese_mobiles(text: str) -> Iterator[Hit]:
         yield Hit("pii.phone", 0.74, "pii.phone_cn", match.start(1), match.end(1))
 
 
+_SHORT_PHONE_WORDS = frozenset(
+    {
+        "cel",
+        "cel.",
+        "mob",
+        "mob.",
+        "direct line",
+        "joignable",
+        "mobilepay",
+        "bizum",
+        "swish",
+        "vipps",
+        "paynow",
+        "promptpay",
+        "duitnow",
+        "m-pesa",
+        "mpesa",
+        "gcash",
+        "paymaya",
+        "zelle",
+        "twint",
+        "paylah",
+    }
+)
+"""Words that are said of much else: their number follows at once."""
+
+
 def phones_by_word(text: str, phone_words: Spans) -> Iterator[Hit]:
     """Telephone numbers right after a word that says so."""
     for start, end, word in phone_words:
         if not whole_word(text, start, end, word):
             continue
         match = _PHONE_VALUE.match(text, end)
-        if not match or match.start(1) - end > 50:
+        if not match or match.start(1) - end > (4 if word in _SHORT_PHONE_WORDS else 50):
             continue
         value = match.group(1)
         count = sum(map(str.isdigit, value))

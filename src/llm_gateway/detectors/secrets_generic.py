@@ -6,33 +6,12 @@ from collections.abc import Iterator
 
 from llm_gateway.detectors.normalise import fold
 from llm_gateway.detectors.rules import Hit
+from llm_gateway.detectors.secrets_judge import LEET, changing, judged, loose_password, meeting_code, of_all_kinds, of_three, trim
+from llm_gateway.detectors.secrets_told import changed_value, famous_phrase, told_phrase
 from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, placeholder, repetitive, shape, term_of_art
 
 _SHORT_AMBIGUOUS = frozenset(
-    {
-        "pass",
-        "pw",
-        "psw",
-        "pin",
-        "clave",
-        "parola",
-        "sandi",
-        "seed",
-        "salt",
-        "totp",
-        "bearer",
-        "secret",
-        "secrets",
-        "key",
-        "parole",
-        "klucz",
-        "cookie",
-        "credential",
-        "pwd",
-        "lösen",
-        "jeton",
-        "losen",
-    }
+    "pass pw psw pin clave parola sandi seed salt totp bearer secret secrets key parole klucz cookie credential pwd lösen jeton losen".split()
 )
 _REACH = 220
 _INFLECTED = frozenset(
@@ -57,10 +36,10 @@ _WRAPPER = re.compile(r"(?:[rbuf]?[\"'`“]|\(|<!\[CDATA\[|base64:|Bearer\s+|Bas
 _VALUE = re.compile(r"[^\s\"'`<>|]{1,200}")
 _QUOTED = re.compile(r"[\"'`]([^\"'`\n]{1,200})[\"'`]")
 _PROSE_IS = re.compile(
-    r"(?i)[\"'`´\])]{0,2}\s{0,3}(?:\w{1,16}\s){0,4}?(?:is|was|are|to|as|es|era|ist|war|lautet|est|était|è|era|é|jest|je|is:|är|er|on|to:|будет|это|olan|=|は|が|を|은|는|이|가|是|为|為|هو|هي|là|adalah|is now|now|on nyt|este|jelenleg|har blivit|er nu|blev|wurde|je nyní|on uusi|byl|byla|było|стал|теперь|oldu|olarak|ni|niyo|είναι|היא|הוא|คือ|la|này là|inakuwa)[\s:「『\"'`*(]{0,6}"
+    r"(?i)[\"'`´\]),]{0,2}\s{0,3}(?:\w{1,16}\s){0,4}?(?:(?:is|was|are|to|as|es|era|ist|war|lautet|est|était|è|era|é|jest|je|är|er|on|it's|its|olan|là|adalah|is now|now|on nyt|este|jelenleg|har blivit|er nu|blev|wurde|je nyní|on uusi|byl|byla|było|oldu|olarak|ni|niyo|la|này là|inakuwa)(?![A-Za-z0-9])|is:|to:|будет|это|=|は|が|を|은|는|이|가|是|为|為|هو|هي|стал|теперь|είναι|היא|הוא|คือ)[\s:「『\"'`*(]{0,6}"
 )
 _PROSE_FAR = re.compile(
-    r"(?i)\s{1,3}(?:[\w.'-]{1,20},?\s){1,6}?(?:is|was|it's|its|are|ist|war|lautet|est|es|era|e|è|é|jest|to|olan|is now|was set to|should be|[\w'-]{1,20}:)[\s:\"'`*(]{1,6}"
+    r"(?i)\s{1,3}(?:[\w.'-]{1,20},?\s){0,6}?(?:is|was|it's|its|are|ist|war|lautet|est|es|era|e|è|é|jest|to|olan|is now|was set to|should be|[\w'-]{1,20}:)[\s:\"'`*(]{1,6}"
 )
 _DIGESTED = re.compile(r"(?i)\b(?:md5|sha-?[0-9]{1,3}|hash(?:es)?)\b")
 """The hash of a word is no password."""
@@ -69,31 +48,22 @@ _NAME_VALUE = re.compile(
     r"(?is)[a-z0-9_.\-]{0,40}[\"']?\s{0,3}(?:,|\n|/?>|\s)\s{0,24}(?:<value>|[\"']?(?:value|val|default|password|secret)[\"']?\s{0,3}[:=>]{1,2})\s{0,3}[\"']?([^\s\"'<>{}$]{4,200})"
 )
 _TOKENS = re.compile(r"[^\s\"'`<>|,;()\[\]{}「」『』。、،؛=]{4,160}")
-_PIN = re.compile(r"[0-9]{4,12}#?\Z")
 _ROW_SEPARATOR = re.compile(r"\A\s*\|.*\||\w[\"']?[,;\t][\"']?\w|\t")
 _COMMA_VALUE = re.compile(r"[\"']\s{0,2},\s{0,3}[\"']([^\"'\n]{4,200})[\"']")
-_NUMBER_WORDS = (
-    "puk",
-    "sim pin",
-    "atm pin",
-    "card pin",
-    "safe pin",
-    "door code",
-    "alarm code",
-    "gate code",
-    "pin number",
-    "暗証番号",
-    "пин-код",
-    "пинкод",
-    "passcode",
+_NUMBER_WORDS = tuple(
+    "digicode|keypad|wlan-schlussel|wlan schlussel|netzwerkschlussel|wifi key|wpa key|wpa2 key|код домофона|pin bancomat|alarmcode"
+    "|turcode|codice porta|codice allarme|code porte|code d'entree|codigo da porta|kod do drzwi|门锁密码|puk|sim pin|atm pin|card pin"
+    "|safe pin|door code|alarm code|gate code|pin number|暗証番号|пин-код|пинкод|passcode".split("|")
 )
-_CODE_NUMBER = re.compile(r"[ \t]{0,2}(?:code |no\.? |nr\.? )?([0-9]{4,10})(?![0-9.,:/-])")
+_INDIAN_POSTCODE = 6
+"""Digits of what India calls a PIN."""
+_CODE_NUMBER = re.compile(r"[ \t]{0,2}(?:code |no\.? |nr\.? )?([0-9]{4,20}[A-Z]?)(?![A-Za-z0-9]|[.,:/-][0-9])")
+_APPOSED = re.compile(r"(?: [^\W\d_]{1,14}){0,3}(?:, | \()([^\s,()]{8,40})(?=[,)])")
 _ANSWER = re.compile(r"[^\n?？]{0,40}[?？][ \t]*\n[ \t]*(?:[\w .@-]{1,24}[:>] ?)?([^\s]{6,60})[ \t]*(?:\n|\Z)")
 """A question about a password, and the line after it."""
 _FIRST = 8  # tokens after the first that are looked at
 _METHOD = re.compile(r"\.[A-Za-z_]{2,24}\(")
 _STYLE_BEFORE = re.compile(r"(?:^|[\s,}>+~])[.#](?:[a-z]+[-_]{1,2}){0,3}\Z")
-_LETTER = re.compile(r"[A-Za-z]")
 
 
 class Words:
@@ -162,50 +132,6 @@ def _comma_value(text: str, position: int) -> str:
     return value if shape(value) is not Shape.NOT or not value.isalnum() else ""
 
 
-def trim(value: str) -> str:
-    """Without the punctuation that belongs to the sentence; nothing of a value shown cut off."""
-    if value.endswith(("..", "…")):
-        return ""
-    while value and (value[-1] in ".,;:)]}\\|/" or value.endswith("**")):
-        value = value[:-1]
-    for separator in (",", ";", "&"):
-        head, found, _ = value.partition(separator)
-        if found and len(head) >= 4 and "=" in value[len(head) :]:
-            return head
-    head, found, tail = value.partition(",")
-    if found and len(head) >= 5 and ":" in tail:
-        return head
-    head, found, tail = value.partition("/")
-    if found and len(head) >= 6 and ":" in tail and "//" not in value:
-        return head
-    return value
-
-
-def _judge(value: str, *, quoted: bool, password: bool, tight: bool) -> float:
-    """Confidence that a value directly assigned to a credential word is a live one."""
-    if not value or len(value) < 3:
-        return 0.0
-    level = grade(value)
-    if level is Grade.OPAQUE:
-        return 0.9
-    kind = shape(value)
-    if kind is Shape.UUID:
-        return 0.8
-    if level >= Grade.PASSWORD:
-        return 0.88 if password or len(value) >= 8 else 0.5
-    if level is Grade.MIXED:
-        if password:
-            return 0.8
-        return 0.78 if (len(value) >= 10 and not value.isidentifier()) or (len(value) >= 12 and sum(map(str.isdigit, value)) >= 3) else 0.3
-    if password and _PIN.match(value) and not repetitive(value + "ab"):
-        return 0.76
-    if password and level is Grade.WORDS and (tight or quoted) and not placeholder(value) and " " not in value:
-        pieces = [piece for piece in re.split(r"[-_. ]", value) if piece]
-        if len(pieces) >= 3 and quoted:
-            return 0.74
-    return 0.0
-
-
 def _after(text: str, end: int, word: str, *, password: bool) -> tuple[float, int, int]:
     """The best value after a credential word: confidence and span."""
     connector = _CONNECTOR.match(text, end)
@@ -214,24 +140,25 @@ def _after(text: str, end: int, word: str, *, password: bool) -> tuple[float, in
         if text.startswith(_TEMPLATES, connector.end()):
             return 0.0, 0, 0
         value, begin, quoted = _first_value(text, connector.end())
-        confidence = _judge(value, quoted=quoted or "phrase" in word, password=password, tight=True)
+        confidence = judged(value, quoted=quoted or "phrase" in word, password=password, tight=True)
         if confidence >= 0.7:
             return confidence, begin, begin + len(value)
         limit = min(limit, connector.end() + 90)
-    if password and (word.endswith(_NUMBER_WORDS) or text[end - 3 : end] == "PIN"):
+    if password and (word.endswith(_NUMBER_WORDS) or text[end - 3 : end].upper() == "PIN"):
         number = _CODE_NUMBER.match(text, end)
-        if number and not repetitive(number.group(1) + "ab"):
+        postal = number and text[end - 1].islower() and len(number.group(1)) == _INDIAN_POSTCODE
+        if number and not postal and not repetitive(number.group(1) + "ab"):
             return 0.76, number.start(1), number.end(1)
     separate = _comma_value(text, end)
     if separate:
-        confidence = _judge(separate, quoted=True, password=password, tight=True)
+        confidence = judged(separate, quoted=True, password=password, tight=True)
         if confidence >= 0.7:
             begin = text.find(separate, end)
             return confidence, begin, begin + len(separate)
     for pattern in (_XML, _NAME_VALUE):
         match = pattern.match(text, end)
         if match:
-            confidence = _judge(trim(match.group(1)), quoted=True, password=password, tight=True)
+            confidence = judged(trim(match.group(1)), quoted=True, password=password, tight=True)
             if confidence >= 0.7:
                 return confidence, match.start(1), match.end(1)
     for pattern in (_PROSE_IS, _PROSE_FAR):
@@ -239,14 +166,61 @@ def _after(text: str, end: int, word: str, *, password: bool) -> tuple[float, in
         if not prose or _DIGESTED.search(prose.group()):
             continue
         value, begin, quoted = _first_value(text, prose.end())
-        confidence = _judge(_prose_end(value), quoted=quoted or "phrase" in word, password=password, tight=False)
+        phrase = _QUOTED.match(text, prose.end() - 1) if "phrase" in word else None
+        famous = phrase and famous_phrase(phrase.group(1))
+        if phrase and not famous and (grade(phrase.group(1)) >= Grade.PASSWORD or _PLAIN_PHRASE.fullmatch(phrase.group(1))):
+            return 0.8, *phrase.span(1)
+        confidence = judged(_prose_end(value), quoted=quoted or "phrase" in word, password=password, tight=False)
         if confidence >= 0.7 and (quoted or not file_or_version(value)):
             return confidence, begin, begin + len(value)
     if password:
         answer = _ANSWER.match(text, end)
         if answer and grade(answer.group(1)) >= Grade.PASSWORD and not term_of_art(answer.group(1)):
             return 0.8, answer.start(1), answer.end(1)
+    column = _column(text, end, password=password)
+    if column[0]:
+        return column
+    if password:
+        apposed = _APPOSED.match(text, end)
+        if apposed and of_three(apposed.group(1)):
+            return 0.78, *apposed.span(1)
+        told = changed_value(text, end - len(word), end) or told_phrase(text, end - len(word), end)
+        if told:
+            return 0.78, *told
     return _loose(text, end, limit, password=password)
+
+
+def _column(text: str, end: int, *, password: bool) -> tuple[float, int, int]:
+    """The value below the head of a table's column: CSV, tabs, bars."""
+    line_end = text.find("\n", end, end + _HEAD_CHARS)
+    begin = text.rfind("\n", max(0, end - _HEAD_CHARS), end) + 1
+    if line_end < 0:
+        return 0.0, 0, 0
+    head = text[begin:line_end]
+    separator = next((mark for mark in "\t|;," if mark in head), "")
+    if not separator or max(map(len, head.split(separator))) > _MOST_HEAD_CHARS:
+        return 0.0, 0, 0
+    column, columns = head[: end - begin].count(separator), head.count(separator)
+    at = line_end + 1
+    for row in text[at : at + 4 * _HEAD_CHARS].split("\n")[:_MOST_ROWS]:
+        cells = row.split(separator)
+        if len(cells) != columns + 1:
+            return 0.0, 0, 0
+        value = cells[column].strip(" \t\r\"'`*")
+        if grade(value) >= (Grade.MIXED if password else Grade.OPAQUE) and not file_or_version(value) and not _NOT_CELL.fullmatch(value):
+            start = at + sum(len(cell) + 1 for cell in cells[:column]) + cells[column].find(value)
+            return 0.8, start, start + len(value)
+        at += len(row) + 1
+    return 0.0, 0, 0
+
+
+_NOT_CELL = re.compile(r"[A-Za-z]*_\w*|.*\s.*")
+_HEAD_CHARS, _MOST_HEAD_CHARS, _MOST_ROWS = 300, 32, 6
+
+
+_PLAIN_PHRASE = re.compile(
+    r"(?!(?:[a-z]+ )*(?:the|is|must|your|our|a|an|to|of|and|or|not|for|enter|please|too|with|from|words?|new|passphrase|phrase)\b)[a-z]{3,14}(?: [a-z]{3,14}){2,7}"
+)
 
 
 def _prose_end(value: str) -> str:
@@ -272,6 +246,8 @@ def _loose(text: str, end: int, limit: int, *, password: bool) -> tuple[float, i
         if budget < 0:
             break
         value = _prose_end(trim(match.group().removeprefix("**")))
+        if password and budget == _FIRST and (meeting_code(value) or (_behind(text, end, match.start()) and of_three(value))):
+            return 0.76, match.start(), match.end()
         if len(value) < 6 or _DIGESTED.search(text, end, match.start()):
             continue
         level = grade(value)
@@ -291,48 +267,59 @@ def _loose(text: str, end: int, limit: int, *, password: bool) -> tuple[float, i
             and not value[0].isdigit()
         ):
             return 0.74, match.start(), match.end()
-        elif password and level is Grade.PASSWORD and loose_password(value):
+        elif (
+            password
+            and level is Grade.PASSWORD
+            and (
+                loose_password(value)
+                or (
+                    budget == _FIRST
+                    and len(value) >= 8
+                    and LEET.search(value)
+                    and value.isalnum()
+                    and not term_of_art(value)
+                    and not value.isupper()
+                )
+            )
+        ):
             return 0.8, match.start(), match.end()
-        elif not password and budget == _FIRST and level >= Grade.MIXED and not term_of_art(value) and (_changing(value) or _mixed(value)):
+        elif (
+            not password
+            and budget == _FIRST
+            and level >= Grade.MIXED
+            and not term_of_art(value)
+            and (changing(value) or of_all_kinds(value))
+        ):
             return 0.74, match.start(), match.end()
     return 0.0, 0, 0
 
 
-def _changing(value: str) -> bool:
-    """Whether letters' case and digits change as often as they do where nobody chose them."""
-    return value.isalnum() and len(value) >= 10 and sum(map(str.isdigit, value)) >= 2 and 2 * len(CHANGES.findall(value)) >= len(value)
+def _behind(text: str, end: int, start: int) -> bool:
+    """Whether nothing but a space or a colon parts a value from its word."""
+    return start - end <= 2 and not text[end:start].strip(" :")
 
 
-def _mixed(value: str) -> bool:
-    """Whether it has all that the rules for passwords ask for."""
-    cases = not value.islower() and not value.isupper()
-    return (
-        len(value) >= 8 and cases and any(map(str.isdigit, value)) and bool(MARKED.search(value)) and not code(value) and "=" not in value
-    )
+_USER_BEFORE = re.compile(
+    r"(?i)(?:user(?:name)?|log ?in|\bid|account|benutzer(?:name)?|kennung|usuari[oa]|utilisateur|identifiants?|utente|gebruiker(?:snaam)?|uzytkownik|логин|пользователь|账号|帐号|ユーザー|아이디|kullanici(?: adi)?|ten dang nhap|pengguna|اسم المستخدم|משתמש|ผู้ใช้|bruker(?:navn)?|bruger(?:navn)?|anvandare|kayttaja|felhasznalo|uzivatel|utilizator|χρηστη[ςσ]|корисник|e-?mail|mail|name)[: =]{1,3}(?!(?:and|or|und|oder|et|ou|the|your|with|is|are|field|page)\b)[\w.@\-]{2,40}[ ,;/|]{1,4}\Z"
+)
+_FIELD = re.compile(r"[a-z]+(?:_[a-z0-9]+)+")
+_QUOTED_AFTER = re.compile(r" ?[\"'`]([^\s\"'`]{6,48})[\"'`]")
+_DIRECT_VALUE = re.compile(r"(?:[ \t:=]{1,3}|:?\n)[\"'`]?([^\s\"'`,;<>(){}]{6,48})")
 
 
-def loose_password(value: str) -> bool:
-    """Whether a mixed token in running text is a password rather than a term of the trade."""
-    if (
-        len(value) < 7
-        or term_of_art(value)
-        or "//" in value
-        or value.startswith(("/", "-", "#", "@", "{{", "\\", "~"))
-        or value.endswith(("}}",))
-    ):
-        return False
-    marks = any(character in "!#$%^&*@?+" for character in value[1:]) and "=" not in value and "http" not in value
-    digits = sum(map(str.isdigit, value))
-    letters = len(_LETTER.findall(value))
-    return (
-        letters >= 2
-        and digits >= 1
-        and (
-            marks
-            or (digits >= 2 and not value.islower() and not value.isupper() and "." not in value and "/" not in value)
-            or (digits >= 2 and value.islower() and not value.isalnum() and "/" not in value and ":" not in value)
-        )
-    )
+def _of_user(text: str, start: int, end: int) -> tuple[float, int, int]:
+    """A value after a password word that follows a user's name: no further sign is wanted there."""
+    quoted = _QUOTED_AFTER.match(text, end)
+    least = Grade.MIXED if quoted and text[end] == " " and not file_or_version(quoted.group(1)) else Grade.PASSWORD
+    if quoted and grade(quoted.group(1)) >= least and not placeholder(quoted.group(1)):
+        return 0.76, *quoted.span(1)
+    match = _DIRECT_VALUE.match(text, end)
+    if not match or (text[start - 1 : start] != "_" and not _USER_BEFORE.search(text, max(0, start - 64), start)):
+        return 0.0, 0, 0
+    value = trim(match.group(1))
+    if len(value) < 6 or code(value) or placeholder(value) or grade(value) < Grade.MIXED or _FIELD.fullmatch(value):
+        return 0.0, 0, 0
+    return 0.76, match.start(1), match.start(1) + len(value)
 
 
 def _before(text: str, start: int) -> tuple[float, int, int]:
@@ -383,6 +370,8 @@ def credential_values(text: str, words: Words) -> Iterator[Hit]:
             if tail < 0 or _in_template(text, start):
                 continue
             confidence, begin, finish = _after(text, tail, word, password=password)
+            if confidence < 0.7 and password:
+                confidence, begin, finish = _of_user(text, start, tail) if tail <= end + 1 else (0.0, 0, 0)
             if confidence < 0.7:
                 confidence, begin, finish = max((confidence, begin, finish), _before(text, start) if password else _used_as(text, start))
             if confidence >= 0.7 and word in _SESSION_IDS and shape(text[begin:finish]) is Shape.UUID:
@@ -390,7 +379,3 @@ def credential_values(text: str, words: Words) -> Iterator[Hit]:
             if confidence >= 0.7:
                 yield Hit(kind, confidence, rule, begin, finish)
                 resume = finish
-
-
-CHANGES = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")
-MARKED = re.compile(r".[!#$%^&*@?+~]")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from llm_gateway.detectors.linear import compile_pattern
 from llm_gateway.detectors.rules import Hit, looks_drawn
-from llm_gateway.detectors.secrets_generic import MARKED, loose_password, trim
+from llm_gateway.detectors.secrets_judge import MARKED, loose_password, trim
 from llm_gateway.detectors.values import Grade, code, file_or_version, grade, term_of_art
 
 _IPV4 = compile_pattern(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b[ \t,/:]{1,4}([^\s,/:\"'<>]{2,40})[ \t,/:]{1,3}([^\s,/\"'<>]{6,40})")
@@ -49,6 +49,36 @@ def logins(text: str, weak: Sequence[tuple[int, int, str]]) -> Iterator[Hit]:
             if _GIVEN_NAME.fullmatch(text, end, match.start()) and loose_password(trim(match.group())):
                 yield Hit("secret.password", 0.8, "generic.login", *match.span())
                 return
+
+
+_ANSWER = compile_pattern(
+    r"^[ \t]*(?:\[?[0-9:., ]{4,20}(?:[ap]m)?\]?[ -]{0,3})?(?:\p{L}[\p{L}\w .@-]{0,24}(?: ?:|>) ?)?(?:\p{L}[\p{L}\w' ]{1,20}[,:]? )?[A-Za-z][\w.\-@]{1,40} {0,2}(?:[/|,;]|->) {0,2}([^\s/|,;:'\"<>]{7,40})[.,]?(?:\s|$|[(\"'])"
+)
+_VERSION = re.compile(r"[0-9]\.[0-9]|[a-z]+[-_](?:19|20)[0-9]{2}\Z")
+"""What has a version or ends in a year is the answer to a question about programs."""
+_QUESTION_CHARS, _ANSWER_CHARS = 120, 160
+_FEWEST_LETTERS = 3
+
+
+def answered_logins(text: str, weak: Sequence[tuple[int, int, str]]) -> Iterator[Hit]:
+    """The name and the password that the next line gives to a question about access, as in chats."""
+    looked = -1
+    for _, end, _ in weak:
+        line = text.find("\n", end, end + _QUESTION_CHARS)
+        if line < 0 or line == looked or not text[end:line].rstrip(" \t\"'").endswith(("?", "？", ":")):
+            continue
+        looked = line
+        match = _ANSWER.search(text[line + 1 : line + 1 + _ANSWER_CHARS])
+        if match and _answered(match.group(1)):
+            yield Hit("secret.password", 0.8, "generic.answered_login", line + 1 + match.start(1), line + 1 + match.end(1))
+            return
+
+
+def _answered(value: str) -> bool:
+    value = trim(value)
+    letters = sum(map(str.isalpha, value))
+    mixed = letters >= _FEWEST_LETTERS and any(map(str.isdigit, value)) and grade(value) >= Grade.MIXED and not code(value)
+    return mixed and not file_or_version(value) and not _VERSION.search(value) and not (value.isalnum() and term_of_art(value))
 
 
 _LOGIN_CHARS = 110

@@ -68,11 +68,11 @@ KEY, CONN, SESSION, TOKEN, PASSWORD = (
 )  # fmt: skip
 
 
-def _rule(
+def structured_rule(
     name: str,
     kind: str,
     confidence: float,
-    anchors: str,
+    anchors: str | tuple[str, ...],
     pattern: str,
     source: str,
     positive: str,
@@ -83,7 +83,7 @@ def _rule(
         f"structured.{name}",
         kind,
         confidence,
-        tuple(anchors.split()),
+        tuple(anchors.split()) if isinstance(anchors, str) else anchors,
         pattern,
         source,
         positive,
@@ -95,7 +95,7 @@ def _rule(
 
 
 STRUCTURED_RULES: tuple[Rule, ...] = (
-    _rule(
+    structured_rule(
         "pem_private_key",
         KEY,
         0.97,
@@ -106,7 +106,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "grep -- '-----BEGIN RSA PRIVATE KEY-----' *",
         looks_like_key_block,
     ),
-    _rule(
+    structured_rule(
         "putty_key",
         KEY,
         0.95,
@@ -116,7 +116,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "PuTTY-User-Key-File-2: ssh-rsa",
         "putty key file",
     ),
-    _rule(
+    structured_rule(
         "ssh2_encrypted",
         KEY,
         0.9,
@@ -126,7 +126,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----",
         "---- BEGIN SSH2 PUBLIC KEY ----",
     ),
-    _rule(
+    structured_rule(
         "openssh_body",
         KEY,
         0.9,
@@ -136,7 +136,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "b3BlbnNzaC1rZXkt" + _B64,
         "openssh-key",
     ),
-    _rule(
+    structured_rule(
         "pem_in_base64",
         KEY,
         0.9,
@@ -147,7 +147,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "LS0tLS1CRUdJTi",
         lambda v: not v.startswith(("LS0tLS1CRUdJTiBDRV", "LS0tLS1CRUdJTiBQVU")),
     ),
-    _rule(
+    structured_rule(
         "jwk_private",
         KEY,
         0.93,
@@ -157,7 +157,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         '{"kty":"RSA","n":"abc","d":"' + _DRAWN * 2 + '"}',
         '{"kty":"RSA","n":"0vx7ago","e":"AQAB"}',
     ),
-    _rule(
+    structured_rule(
         "jwk_private_first",
         KEY,
         0.92,
@@ -168,7 +168,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         '{"d":"short","kty":"RSA"}',
         looks_drawn,
     ),
-    _rule(
+    structured_rule(
         "wireguard_key",
         KEY,
         0.92,
@@ -178,7 +178,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "PrivateKey = " + "aB3dE5fG7h" * 4 + "aB3=",
         "PrivateKey = <key>",
     ),
-    _rule(
+    structured_rule(
         "service_account",
         TOKEN,
         0.85,
@@ -188,7 +188,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         '"type": "service_account"',
         "use a service_account",
     ),
-    _rule(
+    structured_rule(
         "jwt",
         SESSION,
         0.93,
@@ -199,7 +199,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "eyJhbGciOi...",
         lambda v: not repetitive(v),
     ),
-    _rule(
+    structured_rule(
         "url_password",
         CONN,
         0.92,
@@ -210,7 +210,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "postgres://user:password@localhost/db",
         real_password,
     ),
-    _rule(
+    structured_rule(
         "url_token_user",
         CONN,
         0.85,
@@ -221,7 +221,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "https://git@github.com/a/b",
         lambda v: looks_drawn(v.partition("@")[0]) and ".ingest." not in v and not v.endswith("@sentry.io"),
     ),
-    _rule(
+    structured_rule(
         "url_query_secret",
         SESSION,
         0.88,
@@ -232,7 +232,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "https://a.b/?token=YOUR_TOKEN_HERE",
         lambda v: not placeholder(v) and looks_drawn(v),
     ),
-    _rule(
+    structured_rule(
         "ado_net",
         CONN,
         0.92,
@@ -243,7 +243,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "Server=a;User Id=b;Password=<pw>;",
         real_password,
     ),
-    _rule(
+    structured_rule(
         "azure_account_key",
         CONN,
         0.95,
@@ -254,7 +254,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "AccountKey=<key>",
         looks_drawn,
     ),
-    _rule(
+    structured_rule(
         "oracle_slash",
         CONN,
         0.9,
@@ -265,7 +265,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "sqlplus user/password@db",
         real_password,
     ),
-    _rule(
+    structured_rule(
         "basic_auth",
         SESSION,
         0.92,
@@ -276,7 +276,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "basic authentication",
         _basic,
     ),
-    _rule(
+    structured_rule(
         "bearer",
         SESSION,
         0.9,
@@ -287,7 +287,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "Bearer YOUR_ACCESS_TOKEN_HERE",
         session_value,
     ),
-    _rule(
+    structured_rule(
         "auth_header",
         SESSION,
         0.88,
@@ -298,18 +298,18 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "X-API-Key: $API_KEY",
         session_value,
     ),
-    _rule(
+    structured_rule(
         "cookie",
         SESSION,
         0.88,
-        "cookie httponly samesite phpsessid jsessionid sessionid session_id connect.sid asp.net_sessionid laravel_session csrftoken",
+        "cookie path=/ httponly samesite phpsessid jsessionid sessionid session_id connect.sid asp.net_sessionid laravel_session csrftoken",
         r"(?i)(?:session[a-z_]*|[a-z.]*sess(?:ion)?_?id|sid|auth[a-z_]*|[a-z_\-]*token|remember_[a-z]+|laravel_session|__secure-[a-z0-9\-]+|jwt)=([A-Za-z0-9%._+/=:\-]{12,})",
         "RFC 6265",
         f"Cookie: PHPSESSID={_DRAWN}; a=b",
         "Set-Cookie: sessionid=<id>",
         session_value,
     ),
-    _rule(
+    structured_rule(
         "slack_webhook",
         TOKEN,
         0.93,
@@ -320,7 +320,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "https://hooks.slack.com/services/XXXXXXXXXXXXXXXXXXXXXXXXXXXX",
         looks_drawn,
     ),
-    _rule(
+    structured_rule(
         "webhook_url",
         TOKEN,
         0.9,
@@ -331,7 +331,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "https://discord.com/api/webhooks/<id>/<token>",
         looks_drawn,
     ),
-    _rule(
+    structured_rule(
         "discord_bot",
         TOKEN,
         0.9,
@@ -342,7 +342,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "MMMMMMMMMMMMMMMMMMMMMMMM.xxxxxx.xxx",
         looks_drawn,
     ),
-    _rule(
+    structured_rule(
         "mailchimp",
         TOKEN,
         0.9,
@@ -353,18 +353,18 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "9f86-us12",
         looks_drawn,
     ),
-    _rule(
+    structured_rule(
         "known_user",
         PASSWORD,
         0.85,
-        "root admin administrator sa/ sa: postgres/ ubuntu pi/ pi: sysadmin superuser",
-        r"(?i)(?:^|[^A-Za-z0-9_.@\-/])(?:root|admin|administrator|sa|postgres|ubuntu|pi|sysadmin|superuser) ?[:/|] ?([^\s\"'<>/]{6,})",
+        "root admin administrator sa/ sa: postgres/ ubuntu pi/ pi: sysadmin superuser guest gast demo: demo/",
+        r"(?i)(?:^|[^A-Za-z0-9_.@\-/])(?:root|admin|administrator|sa|postgres|ubuntu|pi|sysadmin|superuser|guest|gast|demo) ?[:/|] ?([^\s\"'<>/]{6,})",
         "logins as people note them",
         "root / " + "Qx7!rTz9p",
         "root / password",
         lambda v: grade(v.rstrip(".,;")) >= Grade.PASSWORD and not file_or_version(v) and "=" not in v,
     ),
-    _rule(
+    structured_rule(
         "net_use",
         PASSWORD,
         0.88,
@@ -375,7 +375,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "net use Z: \\\\fs\\share /user:corp\\joe *",
         lambda v: grade(v) >= Grade.MIXED,
     ),
-    _rule(
+    structured_rule(
         "netrc",
         PASSWORD,
         0.92,
@@ -386,18 +386,18 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "machine a.com login b password <pw>",
         real_password,
     ),
-    _rule(
+    structured_rule(
         "pgpass",
         PASSWORD,
         0.9,
         "5432 5433 6432",
-        r"(?m)^[A-Za-z0-9.*_\-]+:(?:\d{4,5}|\*):[A-Za-z0-9.*_\-]+:[A-Za-z0-9.*_\-]+:(\S{4,})$",
+        r"(?m)(?:^|\s)[A-Za-z0-9.*_\-]+:(?:\d{4,5}|\*):[A-Za-z0-9.*_\-]+:[A-Za-z0-9.*_\-]+:(\S{4,})$",
         "postgresql.org/docs libpq-pgpass",
         "db:5432:shop:app:" + "Qx7rTz9p",
         "hostname:5432:database:username:password",
         real_password,
     ),
-    _rule(
+    structured_rule(
         "npmrc",
         TOKEN,
         0.93,
@@ -408,7 +408,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "//r.io/:_authToken=${NPM_TOKEN}",
         session_value,
     ),
-    _rule(
+    structured_rule(
         "crypt_hash",
         PASSWORD,
         0.85,
@@ -419,7 +419,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "$6$xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         looks_drawn,
     ),
-    _rule(
+    structured_rule(
         "docker_auth",
         SESSION,
         0.92,
@@ -430,7 +430,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         '{"auth":"basic"}',
         looks_drawn,
     ),
-    _rule(
+    structured_rule(
         "cli_user_password",
         PASSWORD,
         0.88,
@@ -441,7 +441,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "curl -u user:password https://a.b",
         real_password,
     ),
-    _rule(
+    structured_rule(
         "telegram_url",
         TOKEN,
         0.93,
@@ -451,7 +451,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "https://api.telegram.org/bot123456789:" + _DRAWN * 2 + "/getMe",
         "https://api.telegram.org/bot<token>/getMe",
     ),
-    _rule(
+    structured_rule(
         "httpie_auth",
         PASSWORD,
         0.88,
@@ -462,7 +462,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "http -a user:password a.b/v1",
         real_password,
     ),
-    _rule(
+    structured_rule(
         "secure_string",
         PASSWORD,
         0.9,
@@ -473,7 +473,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         'ConvertTo-SecureString "password" -AsPlainText',
         real_password,
     ),
-    _rule(
+    structured_rule(
         "cli_short_password",
         PASSWORD,
         0.88,
@@ -484,18 +484,18 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "mysql -u root -p shop",
         lambda v: grade(v) >= Grade.MIXED,
     ),
-    _rule(
+    structured_rule(
         "wp_config",
         PASSWORD,
         0.9,
         "define(",
-        r"define\(\s*['\"](?:DB_PASSWORD|[A-Z_]*(?:KEY|SALT|SECRET|PASSWORD))['\"]\s*,\s*['\"]([^'\"]{4,})['\"]",
+        r"define\(\s*['\"](?:DB_PASSWORD|[A-Z_]*(?:KEY|SALT|SECRET|TOKEN|PASSWORD|PASSWD|_PASS|_PWD|_PW))['\"]\s*,\s*['\"]([^'\"]{4,})['\"]",
         "developer.wordpress.org wp-config.php",
         "define('DB_PASSWORD', '" + "Qx7!rTz9p" + "');",
         "define('DB_PASSWORD', 'password_here');",
         real_password,
     ),
-    _rule(
+    structured_rule(
         "eth_private_key",
         KEY,
         0.9,
@@ -506,7 +506,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "private key 0x...",
         lambda v: not repetitive(v),
     ),
-    _rule(
+    structured_rule(
         "bitcoin_wif",
         KEY,
         0.9,
@@ -516,7 +516,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "wif " + "5" + "HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
         "wif key",
     ),
-    _rule(
+    structured_rule(
         "xprv",
         KEY,
         0.93,
@@ -526,7 +526,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "xprv" + "9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi",
         "xprv is an extended key",
     ),
-    _rule(
+    structured_rule(
         "backup_codes",
         PASSWORD,
         0.88,
@@ -537,7 +537,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "keep your backup codes safe and secure",
         lambda v: sum(map(str.isdigit, v)) >= 6,
     ),
-    _rule(
+    structured_rule(
         "piped_password",
         PASSWORD,
         0.88,
@@ -548,7 +548,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "echo 'hello' | sudo -S tee a",
         lambda v: grade(v) >= Grade.MIXED,
     ),
-    _rule(
+    structured_rule(
         "wireless_key",
         PASSWORD,
         0.85,
@@ -559,7 +559,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "wifi password: required",
         lambda v: grade(v.rstrip(".)")) >= Grade.MIXED and not file_or_version(v),
     ),
-    _rule(
+    structured_rule(
         "token_in_path",
         TOKEN,
         0.8,
@@ -570,7 +570,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "https://api.a.io/v2/list-of-all-the-users-and-groups",
         looks_random,
     ),
-    _rule(
+    structured_rule(
         "network_device",
         PASSWORD,
         0.88,
@@ -581,7 +581,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "snmp-server community public RO",
         lambda v: grade(v) >= Grade.MIXED and not file_or_version(v),
     ),
-    _rule(
+    structured_rule(
         "go_mysql",
         CONN,
         0.9,
@@ -592,7 +592,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "user:password@tcp(localhost:5555)/dbname",
         real_password,
     ),
-    _rule(
+    structured_rule(
         "safe_combination",
         PASSWORD,
         0.8,
@@ -602,7 +602,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "safe combination 32-17-09-44",
         "safe combination of drugs",
     ),
-    _rule(
+    structured_rule(
         "hl7_patient",
         "pii.national_id",
         0.85,
@@ -612,7 +612,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "PID|1||0045123^^^MRN||DOE^JANE||19710503|F|||12 ELM ST",
         "PID|PPID|CMD",
     ),
-    _rule(
+    structured_rule(
         "user_with",
         PASSWORD,
         0.85,
@@ -623,18 +623,18 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "log in as administrator with PowerShell7",
         lambda v: grade(v.rstrip(".,;")) >= Grade.PASSWORD and not file_or_version(v) and any(mark in v[1:] for mark in "!#$%&*@?"),
     ),
-    _rule(
+    structured_rule(
         "app_password",
         PASSWORD,
         0.88,
-        "app-specific app password app-passwort",
+        ("app-specific", "app specific", "app-passwor", "app passwor"),
         r"(?i)app[- ](?:specific )?(?:password|passwort)[^\n]{0,24}?\b([a-z]{4}(?:[- ][a-z]{4}){3})\b",
         "support.apple.com and support.google.com: passwords for one program",
         "app-specific password kwdd-" + "nypt-xwpo-lqks",
         "app-specific password that will make your work easy",
         lambda v: sum(map(wordlike, v.replace(" ", "-").split("-"))) <= 1,
     ),
-    _rule(
+    structured_rule(
         "opened_with",
         PASSWORD,
         0.84,
@@ -645,7 +645,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "the disk is encrypted with XTS-AES-256",
         lambda v: grade(v.rstrip(".,;")) >= Grade.PASSWORD and not file_or_version(v) and any(mark in v[1:] for mark in "!#$%&*@?"),
     ),
-    _rule(
+    structured_rule(
         "rpc_host",
         TOKEN,
         0.85,
@@ -656,7 +656,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "https://rpc.ankr.com/eth/<your-api-key>",
         looks_drawn,
     ),
-    _rule(
+    structured_rule(
         "wifi_code",
         PASSWORD,
         0.9,
@@ -667,7 +667,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "WIFI:T:WPA;S:mynetwork;P:mypass;;",
         lambda v: grade(v) >= Grade.MIXED,
     ),
-    _rule(
+    structured_rule(
         "travel_document",
         "pii.national_id",
         0.9,
@@ -677,7 +677,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "L898902C36UTO" + "7408122F1204159ZE184226B<<<<<10",
         "<<<<<<< HEAD",
     ),
-    _rule(
+    structured_rule(
         "archive_password",
         PASSWORD,
         0.88,
@@ -688,7 +688,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "unzip -P <password> a.zip",
         lambda v: grade(v) >= Grade.MIXED and not file_or_version(v),
     ),
-    _rule(
+    structured_rule(
         "tool_password",
         PASSWORD,
         0.88,
@@ -699,18 +699,18 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "openssl rsa -passin pass:<password> -in f",
         lambda v: grade(v) >= Grade.MIXED and not file_or_version(v),
     ),
-    _rule(
+    structured_rule(
         "login_call",
         PASSWORD,
         0.82,
-        "login( auth=( connect( authenticate( signin( sign_in( logon( hash( hashpw( set_password( setpassword( check_password( bind( auth( send_keys(",
-        r"(?i)(?:login|connect|authenticate|sign_?in|logon|hash|hashpw|set_?password|check_password|bind|auth=?|send_keys)\(\s*(?:[a-z_.]{1,30}\s*,\s*)?(?:b?[\"'][^\"'\n]{1,60}[\"']\s*,\s*){0,3}b?[\"']([^\"'\s]{6,64})[\"']",
+        "login( auth=( connect( authenticate( signin( sign_in( logon( hash( hashpw( set_password( setpassword( check_password( bind( auth(",
+        r"(?i)(?:login|connect|authenticate|sign_?in|logon|hash|hashpw|set_?password|check_password|bind|auth=?)\(\s*(?:[a-z_.]{1,30}\s*,\s*)?(?:b?[\"'][^\"'\n]{1,60}[\"']\s*,\s*){0,3}b?[\"']([^\"'\s]{6,64})[\"']",
         "calls that take a password by position",
         'smtp.login("a@b.io", "' + "Qx7!rTz9p" + '")',
         'smtp.login("a@b.io", "password")',
         lambda v: grade(v) >= Grade.PASSWORD and not file_or_version(v) and "/" not in v,
     ),
-    _rule(
+    structured_rule(
         "oracle_easy",
         CONN,
         0.88,
@@ -721,7 +721,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "user/password@//host:1521/PROD",
         real_password,
     ),
-    _rule(
+    structured_rule(
         "key_bytes",
         KEY,
         0.9,
@@ -732,7 +732,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "keypair [1, 2, 3]",
         lambda v: len(set(v.split(","))) > 20,
     ),
-    _rule(
+    structured_rule(
         "ru_passport",
         "pii.national_id",
         0.88,
@@ -742,18 +742,18 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "паспорт серия 4510 номер 654321",
         "серия 4510 книг",
     ),
-    _rule(
+    structured_rule(
         "net_user",
         PASSWORD,
         0.86,
-        "net user",
+        ("net user",),
         r"(?i)net user\s+[^\s/]+\s+([^\s/*\"'<>]{5,})",
         "net(1) of Windows",
         "net user joe " + "Qx7!rTz9p" + " /add",
         "net user joe * /add",
         lambda v: grade(v) >= Grade.MIXED,
     ),
-    _rule(
+    structured_rule(
         "br_account",
         "pii.bank_account",
         0.85,
@@ -762,5 +762,27 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "Brazilian banks: branch and account with a check digit",
         "conta 98765-4 agencia 1234",
         "agencia de viagens e conta",
+    ),
+    structured_rule(
+        "stripe_intent",
+        SESSION,
+        0.85,
+        "_secret_",
+        r"\b((?:pi|seti|cs|src)_[A-Za-z0-9]{14,}_secret_[A-Za-z0-9]{14,})",
+        "docs.stripe.com/api: client secrets of payments",
+        f"pi_{_DRAWN}_secret_{_DRAWN}",
+        "pi_123_secret_456",
+        looks_drawn,
+    ),
+    structured_rule(
+        "fly_io",
+        TOKEN,
+        0.9,
+        "flyv1",
+        r"\bFlyV1 (f[mo][0-9A-Za-z_]{0,4}_[A-Za-z0-9+/=,_\-]{20,})",
+        "fly.io/docs/security/tokens",
+        f"FlyV1 fm2_{_DRAWN}{_DRAWN}",
+        "FlyV1 fm2_xxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        looks_drawn,
     ),
 )

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from llm_gateway.detectors.decode import encoded_text
 from llm_gateway.detectors.linear import compile_pattern
 from llm_gateway.detectors.rules import Hit, passage
-from llm_gateway.detectors.secrets_generic import CHANGES, Words
+from llm_gateway.detectors.secrets_generic import Words
+from llm_gateway.detectors.secrets_judge import CHANGES, jumbled
 from llm_gateway.detectors.values import Shape, file_or_version, likeness, placeholder, repetitive, shape
 
 _LONG_TOKEN = compile_pattern(r"[A-Za-z0-9+/=_\-.~!]{16,}")
 _ASSIGNED = re.compile(
-    r"(?i)(?:^|[^a-z]|[a-z](?-i:(?=[TSK])))(?:token|secret|key|passw\w*)[\"']?\s{0,3}(?:[:=]{1,2}|=>|is)?\s{0,3}[\"']?\Z"
+    r"(?i)(?:^|[^a-z]|[a-z](?-i:(?=[TSK])))(?:token|secret|key|api|passw\w*)[\"']?\s{0,3}(?:[:=]{1,2}|=>|is)?\s{0,3}[\"']?\Z"
 )
 _DATA_KEY = re.compile(
     r"(?i)(?:primary|foreign|partition|cache|row|sort|idempotency|object|s3|public|document|issue|routing|index|composite|natural|surrogate)[ _\-]?key"
@@ -32,12 +33,12 @@ _GIVEN = re.compile(r"(?:[A-Za-z][A-Za-z0-9_.\-]{1,40}[\"']?\s{0,2}(?:=>|:=|[:=]
 _FILE_END = re.compile(r"\.[a-z][a-z0-9]{1,6}\Z")
 _OBJECT_IDS = (
     "req_", "msg_", "toolu_", "srvtoolu_", "chatcmpl-", "file-", "cus_", "price_", "prod_", "evt_", "pi_", "run_", "asst_", "thread_", "resp_", "call_", "item_", "org-", "acct_",
-    "wrkspc_", "batch_", "txn_", "vpc-", "subnet-", "ami-", "sg-", "vol-", "snap-", "pvc-", "eni-", "rtb-", "igw-", "cmpl-", "gen-", "ecs", "sub_", "in_1", "ch_", "seti_", "vs_", "skill_",
+    "wrkspc_", "batch_", "txn_", "vpc-", "subnet-", "ami-", "sg-", "vol-", "snap-", "pvc-", "eni-", "rtb-", "igw-", "cmpl-", "gen-", "ecs", "sub_", "in_1", "ch_", "seti_", "vs_", "skill_", "fc_", "rs_", "ws_", "dpl_", "prj_", "team_", "bld_", "ctc_", "conv_", "chatcmpl_", "tool_", "functions.", "usr_", "user_", "trc_", "job_", "ftjob-", "modelcard", "ra_", "eipalloc-", "nat-", "acl-", "tgw-", "fs-", "sgr-", "lt-", "asg-", "cidr-", "pcx-", "dopt-", "vgw-",
 )  # fmt: skip
 """How services begin the ids of their objects, which open nothing."""
 _NOTE_CHARS = 160
 _LOOKS_LIKE_ID = re.compile(
-    r"(?i)\b(?:id|ids|uid|guid|ref|version|build|hash|digest|sum|slug|tag|file|image|pod|node|job|task|order|ticket|track\w*|decode|encode|what|explain|regex|match)\b|[/\\]"
+    r"(?i)\b(?:id|ids|uid|guid|nanoid|ulid|cuid|ksuid|short ?id|slug|url|request|ref|version|build|hash|digest|sum|slug|tag|file|image|pod|node|job|task|order|ticket|track\w*|decode|encode|what|explain|regex|match)\b|[/\\]"
 )
 _PUBLIC = ("AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "iVBORw0KGgo", "R0lGOD", "/9j/", "PHN2Zy", "UklGR", "JVBERi", "d09GR", "data:")
 _KEY_NOUNS = frozenset({"key", "keys", "token", "tokens", "api", "access", "deploy", "license", "licence", "activation"})
@@ -61,9 +62,14 @@ def short_keys(text: str, words: Words) -> Iterator[Hit]:
         digits = sum(map(str.isdigit, value))
         named = digits >= 2 and likeness(pieces, 6) < 0.45 and _near(words.vendor, start - _SERVICE_KEY_CHARS, start)
         often = len(value) <= 15 and digits >= 2 and len(pieces) >= 5 and max(map(len, pieces)) <= 6
-        if (named or often) and digits <= len(value) - 3 and not placeholder(value):
+        if (((named or often) and digits <= len(value) - 3) or (len(value) >= _JUMBLED_CHARS and jumbled(value))) and not placeholder(
+            value
+        ):
             yield Hit("secret.api_key", 0.74, "generic.short_key", match.start(1), match.end(1))
             return
+
+
+_JUMBLED_CHARS = 12
 
 
 def _near(entries: Sequence[tuple[int, int, str]], start: int, end: int) -> bool:
@@ -142,6 +148,13 @@ def _stands_for_nothing(text: str, start: int, end: int, token: str) -> bool:
     return token.startswith(("eyJhbGciOi", "eyJ0eXAiOi")) and len(token) < 80 and text[end : end + 1] != "." and "." not in token
 
 
+_KEY_BEFORE = re.compile(
+    r"(?i)\b(?:key|token|secret|schlussel|cle|clave|chiave|chave|klucz|sleutel|nyckel|ключ)\b[^.\n?]{0,12}\b(?:is|=|:|ist|est|es|e|jest|to)?[ :=\"'`]{1,3}\Z"
+)
+_CALLED = re.compile(r"(?:\bnew [A-Z]\w{2,30}|\b\w{0,20}(?:Client|Api|API|SDK|Sdk|Auth|login|auth|connect))\([\"'`]\Z")
+"""A client made with nothing but its key."""
+
+
 def _token_confidence(text: str, words: Words, start: int, end: int, token: str, kind: Shape) -> float:
     close = _around(words.key, start, end, 40) or _around(words.password, start, end, 30)
     low, high = passage(text, start, end, _NOTE_CHARS + 1)
@@ -181,16 +194,19 @@ def _token_confidence(text: str, words: Words, start: int, end: int, token: str,
     if _KEY_FORM.match(token) and not in_path:
         return 0.74
     if kind is Shape.HEX:
-        if (len(token) < 20 and not close) or _DATA_KEY.search(text[max(0, start - 40) : start]):
+        if len(token) < 20 and not close and not _KEY_BEFORE.search(text[max(0, start - 36) : start]):
             return 0.0
-        return 0.8 if close else 0.72 if weak and not in_path else 0.3
+        if _DATA_KEY.search(text[max(0, start - 40) : start]) and not _near(words.vendor, max(0, start - 40), start):
+            return 0.0
+        called = len(token) >= 32 and bool(_CALLED.search(text[max(0, start - 48) : start]))
+        return 0.8 if close else 0.72 if (weak or called or len(token) < 20) and not in_path else 0.3
     if token.count("/") >= 3 and token.count("+") == 0 and len(token) < 60:
         return 0.3
     if close:
         return 0.85
     if high - low <= _NOTE_CHARS and len(token) >= 20 and not in_path and not encoded_text(token) and _note(text[low:high], token):
         return 0.72
-    if weak and not in_path and not encoded_text(token):
+    if weak and not in_path and not encoded_text(token) and not _DATA_KEY.search(text[max(0, start - 40) : start]):
         return 0.76
     return 0.5 if len(token) >= 24 else 0.3
 

@@ -7,6 +7,13 @@ prefix that is searched for. Examples for the tests are drawn from the template,
 """
 
 VENDOR_FORMATS = """
+ntfy|tk_{l29}|docs.ntfy.sh/config
+fleetbase_live|flb_live_{n20}|docs.fleetbase.io
+plaid_access_development|access-development-{u}|plaid.com/docs/api
+besttime_private|pri_{x32}|besttime.app/api/v1
+defined_networking|dnkey-{w26}|docs.defined.net
+ebay_production|PRD-{x12}-{x4}-{x4}-{x4}-{x4}|developer.ebay.com
+ebay_sandbox|SBX-{x12}-{x4}-{x4}-{x4}-{x4}|developer.ebay.com
 github_pat_classic|ghp_{n36}|docs.github.com/authentication
 github_oauth|gho_{n36}|docs.github.com/authentication
 github_user_to_server|ghu_{n36}|docs.github.com/authentication

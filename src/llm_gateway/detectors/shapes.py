@@ -9,8 +9,8 @@ import re
 from llm_gateway.detectors.linear import PatternSet, compile_pattern
 
 (
-    DIGITS, TOKEN, CONTROL, SPACED, WORD_ROW, SSN, NANP, PLUS, NATIONAL, IBAN, FIXED_ID, ADDRESS_LOGIN, BASE32, BASE85, HEX_PAIRS, NUMBERS, BITS, DOTTED, BASE64,
-) = range(19)  # fmt: skip
+    DIGITS, TOKEN, CONTROL, SPACED, WORD_ROW, SSN, NANP, PLUS, NATIONAL, IBAN, FIXED_ID, ADDRESS_LOGIN, BASE32, BASE85, HEX_PAIRS, NUMBERS, BITS, DOTTED, BASE64, BARE, POSTAL,
+) = range(21)  # fmt: skip
 
 _COUNTED: tuple[tuple[int, str], ...] = (
     (DIGITS, r"\d(?:[ .\-/()]{0,2}\d){6}"),
@@ -25,6 +25,10 @@ _COUNTED: tuple[tuple[int, str], ...] = (
         r"(?i)\d{3}\.\d{3}\.\d{3}-|[A-Z]{6}\d{2}[A-Z]|\d{17}|\d{6}-\d{2}-\d{4}|\d{6}[-+A]\d{3}|[12] ?\d{2} ?\d{2} ?\d{2} ?\d{3} ?\d{3}|[A-Z]{4}\d{6}|\d\.\d{3}\.\d{3}-|[A-Z]\d{7}|\d{8}-?[A-Z]|[A-Z]{2} \d{2} \d{2} \d{2} [A-D]",
     ),
     (ADDRESS_LOGIN, r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}[ \t,/:]{1,4}[^\s,/:\"'<>]{2}"),
+    (
+        POSTAL,
+        r"\d[A-Za-z]{0,2}, ?(?:[A-Z]{1,2}-)?(?:\d{5}|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[A-Z]{2})|[A-Z]\d[A-Z\d]? \d[A-Z]|, [A-Z]{2} \d{5}",
+    ),
     (HEX_PAIRS, r"(?:0[xX])?[0-9a-fA-F]{2}(?:(?:[\s:,]|, ?0x|,? ?\\?0?x)?[0-9a-fA-F]{2}){7}"),
     (NUMBERS, r"\d{2,3}(?:[\s,;]{1,3}\d{1,3}){7}"),
     (BITS, r"[01]{8}(?:[\s,]{0,2}[01]{7,8}){7}"),
@@ -32,15 +36,32 @@ _COUNTED: tuple[tuple[int, str], ...] = (
 """Shapes that one automaton counts. Shapes over letters are kept apart: counted together they would multiply its states."""
 
 _SPACED = compile_pattern(r"(?:[!-~][ .\-_|*]){9}[!-~]")
-_ALL = frozenset(range(19))
+_ALL = frozenset(range(21))
+_NONE: frozenset[int] = frozenset()
+_ROW = frozenset({WORD_ROW})
+_END = r"\z"
 _SENTINEL = len(_COUNTED)
-"""Index of a pattern that every text matches. When it is missing the automaton gave up, and every rule must look."""
+"""Index of that pattern, which every text matches. When it is missing the automaton gave up, and every rule must look."""
 _LONG_WORD = compile_pattern(r"[!-~]{15,}")
 _DIGIT = re.compile(r"[0-9]")
-_CASES = re.compile(r"[a-z][A-Z][a-z]?[A-Z]|[A-Z][a-z][A-Z]")
-_FEWEST_DIGITS = 6
-"""A text with fewer holds no number and nothing encoded in digits that a rule could take for something."""
-_CONTROLS = frozenset((*range(9), 11, 12, *range(14, 32), 127))
+_MIXED_CASES = r"[a-z][A-Z][a-z]?[A-Z]|[A-Z][a-z][A-Z]"
+_CASES = re.compile(_MIXED_CASES)
+_MANY_DIGITS = 24
+"""In texts with more it is cheaper to look at the text than at each digit."""
+
+_HINTS = (
+    # six digits (with fewer there is no number and nothing encoded in digits that a rule could take for something), or a control character
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[0-9](?:[^0-9]*[0-9]){5}",
+    # marks beside letters and digits, as in passwords that nothing announces
+    r"[A-Za-z0-9][!#$%&*?^~@][A-Za-z0-9]|[0-9][!#$%&*]",
+    # what every drawn word has: a digit or mixed cases, and six or seven more characters on one side of them
+    rf"[!-~]{{7}}[0-9]|[0-9][!-~]{{7}}|[!-~]{{6}}(?:{_MIXED_CASES})|(?:{_MIXED_CASES})[!-~]{{6}}",
+    # three single characters in a row
+    r"[ .\-_|*](?:[!-)+,/-^`a-{}~][ .\-_|*]){3}",
+    _END,
+)
+"""What tells in one cheap pass which of the dearer looks can find anything."""
+_EVERY_HINT = (0, 1, 2, 3)
 
 
 def _sketched(code: int) -> int:
@@ -48,13 +69,11 @@ def _sketched(code: int) -> int:
         return 32
     if 48 <= code <= 57:
         return 100
-    return 118 if 33 <= code <= 126 else 99 if code in _CONTROLS else 110
+    return 118 if code < 128 and chr(code) not in "\t\n\r" else 110
 
 
 _SKETCH = bytes(map(_sketched, range(256)))
-"""Separators become spaces, digits d, other visible characters v, controls c, all else n."""
-_DIGITS_SHOW = bytes.maketrans(b"d", b"v")
-_SINGLE_LETTERS = b" v v v "
+"""Separators become spaces, digits d, other characters within words v, all else n."""
 _SEED_LINE_CHARS = (50, 240)
 
 
@@ -63,38 +82,65 @@ def drawn_words(text: str) -> list[tuple[int, str]]:
     return [(match.start(), word) for match in _LONG_WORD.finditer(text) if _DIGIT.search(word := match.group()) or _CASES.search(word)]
 
 
-_SET = PatternSet((*(pattern for _, pattern in _COUNTED), ""), 64 << 20)
+_SET = PatternSet((*(pattern for _, pattern in _COUNTED), _END), 64 << 20)
+
+
+_hints = PatternSet(_HINTS, 16 << 20, bytewise=True).listed
 
 
 def shapes_in(text: str) -> frozenset[int]:
-    """The shapes that occur in `text`. Cheap sketches tell first which of the dearer looks can find anything."""
+    """The shapes that occur in `text`. Cheap hints tell first which of the dearer looks can find anything."""
+    raw = text.encode("utf-8", "replace")
+    hints = _hints(raw)
+    if len(hints) == 1:  # the one that is in every text
+        return _ROW if _lower_line(text) else _NONE
     seen: set[int] = set()
-    sketch = text.encode("utf-8", "replace").translate(_SKETCH)
-    digits = sketch.count(b"d")
-    if digits >= _FEWEST_DIGITS or sketch.find(b"c") >= 0:  # `in` raises and catches an error inside, before it looks
+    hints = hints or _EVERY_HINT
+    if 0 in hints:
         matched = _SET.match(text)
         if _SENTINEL not in matched:
             return _ALL
         seen.update(_COUNTED[index][0] for index in matched if index != _SENTINEL)
-    if _LONG_WORD.search(text):
+    if 1 in hints and _digits_in_words(raw):
+        seen.add(BARE)
+    if 2 in hints:
         longest = max((len(word) for _, word in drawn_words(text)), default=0)
         if longest:
             seen.update((TOKEN, BASE64, BASE32))
             if longest >= 35:
                 seen.update((BASE85, DOTTED))
-    if (sketch.translate(_DIGITS_SHOW) if digits else sketch).find(_SINGLE_LETTERS) >= 0 and _SPACED.search(text):
+    if 3 in hints and _SPACED.search(text):
         seen.add(SPACED)
     if _lower_line(text):
         seen.add(WORD_ROW)
     return frozenset(seen)
 
 
+def _digits_in_words(raw: bytes) -> bool:
+    """Whether there are many digits, or some word has a digit and something else."""
+    sketch = raw.translate(_SKETCH)
+    digits = sketch.count(b"d")
+    return digits > 0 and (digits > _MANY_DIGITS or _digit_in_word(sketch))
+
+
+def _digit_in_word(sketch: bytes) -> bool:
+    """Whether some word has a digit and something else."""
+    at = sketch.find(b"d")
+    while at >= 0:
+        end = min(found for found in (sketch.find(b" ", at), sketch.find(b"n", at), len(sketch)) if found >= 0)
+        word = sketch[max(sketch.rfind(b" ", 0, at), sketch.rfind(b"n", 0, at)) + 1 : end]
+        if word.strip(b"d"):
+            return True
+        at = sketch.find(b"d", end)
+    return False
+
+
 def _lower_line(text: str) -> bool:
     """Whether some line is as long as a seed phrase and has small letters only."""
     shortest, longest = _SEED_LINE_CHARS
-    if len(text) < shortest:
+    if len(text) < shortest or (len(text) > longest and text.find("\n") < 0):
         return False
-    return any(
-        shortest <= len(line) <= longest and line.islower() and line.strip(" \"'`.").replace(",", "").replace(" ", "").isalpha()
-        for line in text.split("\n")
-    )
+    for line in text.split("\n"):
+        if shortest <= len(line) <= longest and line.islower() and line.strip(" \"'`.").replace(",", "").replace(" ", "").isalpha():
+            return True
+    return False

@@ -48,24 +48,28 @@ _SNAKE = re.compile(r"(?:[A-Za-z]{0,14}[0-9]{0,3}_){3,}[A-Za-z]{0,14}[0-9]{0,3}\
 _PATH = re.compile(r"~?(?:/[\w.\-]{1,16}){2,}/?\Z")
 _LOWER_PREFIX = re.compile(r"(?:[a-z]{1,14}[-_]){0,4}")
 _HEX_GROUPS = re.compile(r"(?:[0-9a-f]+-)*[0-9a-f]+(?:EXAMPLE[0-9a-f]*)?\Z")
+_ALL_HEX = "0123456789abcdef" * 5
 _HEX = re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\Z")
 _PLACEHOLDER_WORD = re.compile(
-    r"(?i)your|example|placeholder|change_?-?me|dummy|redacted|insert|replace|todo|foobar|hidden|masked|removed"
+    r"(?i)your|example|placeholder|change_?-?me|dummy|redacted|insert|replace|todo|foobar|hidden|masked|removed|\b(?:required|nullable|sometimes|confirmed)\|"
     r"|secret_?here|_here\b|-here\b|\bhere\b|<[a-z]|\bmy[-_]?(?:api|secret|pass|token|key)|fill_?me|sample|xxxx|\*\*\*|\.\.\.|…|sk-\.\.|n/a\Z"
 )
 _CODE = re.compile(
-    r"\$\{|\{\{|\$\(|%\(|\A[$<{\[%@&!(]+[A-Za-z_{(\[<.]*[A-Za-z_ .\-]*[\])}>%]*\Z|\A[A-Za-z_][A-Za-z0-9_.:>\-]*[(\[]|->|::|\.[a-z_]{2,}\(|\A(?:self|this|os|env|process|config|settings|request|req|args|ctx|secrets|vars?|params|data|props|opts|options|user)\.[A-Za-z]"
+    r"\$\{|\{\{|\$\(|%\(|\A[)\]]+[.,;]|\A[$<{\[%@&!(]+[A-Za-z_{(\[<.]*[A-Za-z_ .\-]*[\])}>%]*\Z|\A[A-Za-z_][A-Za-z0-9_.:>\-]*[(\[]|->|::|\.[a-z_]{2,}\(|\A(?:self|this|os|env|process|config|settings|request|req|args|ctx|secrets|vars?|params|data|props|opts|options|user)\.[A-Za-z]"
     r"|\A\$[A-Za-z_]|\A<[^>]*>?\Z|\A\{[^}]*\}?\Z|\A%[A-Za-z_]+%\Z|\A\$[0-9]\Z|\A[:@#][A-Za-z_]+\Z|\w\{\}?\Z|\\[dws]|\.\*"
 )
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*(?:[.\-/:]+[A-Za-z_]+)*\Z")
+_ALPHABET = re.compile(r"(?i)abcdef|ghijkl|klmnop|mnopqr|qrstuv|qwerty|a1b2c3d4e5|1a2b3c4d5e")
 _FILE_OR_VERSION = re.compile(
     r"(?i)v?[0-9]+(?:\.[0-9a-z*]{1,12})+(?:[-+][a-z0-9.]+){0,3}\Z|[~./]?[\w./\-]*\.(?:py|js|ts|tsx|jsx|json|ya?ml|toml|ini|conf|cfg|env|txt|md|pdf|docx?|xlsx?|csv|html?|css|java|go|rs|c|h|cpp|sh|ps1|sql|xml|pem|key|crt|cer|p12|log|png|jpe?g|gif|svg|zip|gz|tar|exe|dll|so|lock|service|local|com|org|net|io|dev)\Z"
     r"|[a-z]+[0-9]?://[^\s]*|\.{0,2}/[\w./\-]*|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:t[0-9:.z+\-]*)?\Z|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?\Z|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+\Z"
-    r"|(?:sha|aes|rsa|md|utf|http|tls|rfc|cve|iso|base|ed|x|es|rs|hs|ps|p|gpt|tcp|udp|ipv|oauth|web|win|h|k)[-_]?[0-9][0-9a-z.\-_/]{0,12}\Z"
+    r"|(?:(?:sha|aes|rsa|md|argon|nist|fips|pci|utf|http|tls|rfc|cve|iso|base|ed|es|rs|hs|ps|gpt|tcp|udp|ipv|oauth|web|win)[-_]?[0-9][0-9a-z.\-_/]{0,12}|[xphk][-_]?[0-9]{1,4}(?:[_.\-/][0-9a-z.]{1,8}|[a-z]{1,2})?)\Z"
 )
 _RESOURCE = re.compile(r"[a-z]{2,24}/[\w.\-]{1,40}/[a-z]{2,24}(?:/[\w.\-]{1,40}){0,4}\Z")
-_TERM = re.compile(r"(?i)[a-z]+[-_]?[0-9]{1,4}(?:[-_](?:bit|[a-z]{1,6}))?\Z|(?:ctrl|cmd|alt|shift|fn)[+\-].*\Z")
+_TERM = re.compile(
+    r"(?i)[a-z]+[-_]?[0-9]{1,4}(?:[-_](?:bit|[a-z]{1,6}))?\Z|[0-9]{1,4}-(?:character|char|digit|word|letter|symbol|day|hour|week|minute|second|bit|byte|step|factor|zeichen|stellig\w*|year|month|way|time)s?\Z|(?:ctrl|cmd|alt|shift|fn)[+\-].*\Z"
+)
 _STOP = frozenset(
     """password passwd pass pwd secret token key string str text none null nil undefined true false required optional
     empty default username user admin root login email name value type hidden int bool object any void bytes number number|null
@@ -95,6 +99,16 @@ def _sequential(value: str) -> bool:
     return lowered in "0123456789012345678901234567890" or lowered in "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
 
 
+EMPTY_HASHES = frozenset(
+    {
+        "aad3b435b51404eeaad3b435b51404ee",
+        "31d6cfe0d16ae931b73c59d7e0c089c0",
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    }
+)
+"""LM, NT, MD5, SHA-1 and SHA-256 of nothing: they stand where there is no password."""
 PUBLISHED_KEYS = ("4eC39HqLyjWDarjtT1zdp7dc", "BQokikJOvBiI2HlWgH4olfQ2")
 """Ends of the test keys that Stripe's documentation prints for everybody."""
 _SCHEMES = ("AWS4-HMAC-", "AWS4-ECDSA-")
@@ -118,16 +132,21 @@ def shape(token: str) -> Shape:
     letters_digits = sum(map(len, pieces))
     digits = sum(len(piece) for piece in pieces if piece[0].isdigit())
     if _HEX.match(token):
-        return Shape.HEX if 2 <= digits < size - 1 else Shape.NOT
+        known = token.lower() in EMPTY_HASHES or token.lower() in _ALL_HEX
+        return Shape.HEX if 2 <= digits < size - 1 and not known else Shape.NOT
     if not pieces or letters_digits < size * 0.75 or digits == letters_digits:
         return Shape.NOT
-    if 2 * sum(len(piece) for piece in pieces if len(piece) >= 4 and wordlike(piece)) > letters_digits:
+    if 2 * sum(len(piece) for piece in pieces if len(piece) >= 4 and wordlike(piece)) >= letters_digits:
         return Shape.NOT
-    if token.startswith("_Z") or "//" in token or _SLUG.match(token) or _PATH.match(token):
+    if token.count(".") >= 3 and all(len(part) < 16 or shape(part) is Shape.NOT for part in token.split(".")):
+        return Shape.NOT  # a name in a hierarchy of names
+    if token.startswith(("_Z", "//")) or ("//" in token and size < 60) or _SLUG.match(token) or _PATH.match(token):
         return Shape.NOT
     head = _LOWER_PREFIX.match(token)
     if head and _HEX_GROUPS.match(token, head.end()):
         return Shape.HEX if size - head.end() >= 28 else Shape.NOT
+    if _ALPHABET.search(token):
+        return Shape.NOT
     if letters_digits - digits < 4 or "example" in token.lower():
         return Shape.NOT
     mean = letters_digits / len(pieces)
@@ -139,13 +158,19 @@ def shape(token: str) -> Shape:
         if digits >= 4 and len(pieces) >= 9 and token.isalnum() and (token.isupper() or token.islower()):
             return Shape.RANDOM  # letters and digits change too often for a name
         solid = digits >= 3 and digits * 12 >= size and (size - letters_digits) * 8 <= size
-        return Shape.RANDOM if solid and likeness(pieces, 8) < 0.42 else Shape.NOT
+        if solid and likeness(pieces, 8) < 0.42:
+            return Shape.RANDOM
+        groups = sum(piece[0].isdigit() for piece in pieces)
+        scattered = token.isalnum() and groups >= 2 and likeness(pieces, 5) < (0.56 if groups >= 3 else 0.42)
+        return Shape.RANDOM if scattered else Shape.NOT
     cases = not token.islower() and not token.isupper()
     if cases and digits and mean <= 2.7 and longest <= 6:
         return Shape.RANDOM
-    if cases and size >= 20 and mean <= 2.7 and longest <= 6:
+    if cases and size >= 20 and ((mean <= 2.7 and longest <= 6) or (mean <= 2.3 and longest <= 8)):
         return Shape.RANDOM
-    return Shape.RANDOM if size >= 20 and likeness(pieces, 14) < 0.36 else Shape.NOT
+    if cases and token.isalnum() and (mean <= 1.9 or (mean <= 3.2 and likeness(pieces, 6) < 0.42)) and longest <= 8:
+        return Shape.RANDOM
+    return Shape.RANDOM if size >= 20 and likeness(pieces, 14) < (0.42 if token.isalpha() else 0.36) else Shape.NOT
 
 
 def likeness(pieces: list[str], least: int) -> float:
@@ -171,6 +196,7 @@ def placeholder(value: str) -> bool:
         or value.startswith(_SCHEMES)
         or value.endswith(PUBLISHED_KEYS)
         or value.lower() in _STOP
+        or value.lower() in EMPTY_HASHES
         or _sequential(value)
         or repetitive(value)
     )
@@ -188,6 +214,7 @@ def term_of_art(value: str) -> bool:
 
 def file_or_version(value: str) -> bool:
     """Whether it is a path, an address, a version, a date, the name of an algorithm."""
+    value = value.rstrip("?")
     return bool(_FILE_OR_VERSION.match(value) or _RESOURCE.match(value))
 
 

@@ -45,7 +45,7 @@ class RecordedFilter(SecurityFilter):
         super().__init__(security, destinations, Inspector(security.sensitive_keywords, {}, security.sensitivity_threshold))
         self.verdict = Sensitivity(0.0, False)
 
-    async def judged(self, request: Request) -> Sensitivity:
+    def judged_at_once(self, request: Request) -> Sensitivity:
         return self.verdict
 
     def read(self, record: Record) -> None:
