@@ -5,7 +5,7 @@ while it runs, or `auth.required` is set, every call needs a key, and a `user_id
 """
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from math import inf
 from secrets import token_urlsafe
@@ -52,9 +52,9 @@ class Authenticator:
         """Whether everybody is served without a key."""
         return not (self._closed or self._keys.any_exist)
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]:
         exchange.caller = self.identify(exchange.credentials)
-        return await call_next(exchange)
+        return call_next(exchange)
 
     def key(self, key_id: str) -> Key | None:
         """The key in force behind a caller's `key_id`: its budget, its name."""

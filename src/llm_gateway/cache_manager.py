@@ -73,6 +73,7 @@ class CacheManager:
         wordings: Wordings | None = None,
     ) -> None:
         self.settings: CacheSettings = settings.cache
+        self._is_on = self.settings.max_size > 0
         self.cache = cache
         secret = self.settings.secret.get_secret_value().encode()
         self.codec = Codec(secret, compress=self.settings.enable_compression)
@@ -84,7 +85,7 @@ class CacheManager:
         cache.store.resize(self.settings.max_size, self.settings.max_bytes)
 
     def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]:
-        return self._answer(exchange, call_next) if self.is_cacheable(exchange) else call_next(exchange)
+        return self._answer(exchange, call_next) if self._is_on and self.is_cacheable(exchange) else call_next(exchange)
 
     async def _answer(self, exchange: Exchange, call_next: Next) -> Reply:
         meant = self._meant(exchange.request)

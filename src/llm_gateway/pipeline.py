@@ -1,7 +1,7 @@
 """The way of a request: one list of stages, read from the outside in."""
 
 from collections.abc import Awaitable, Sequence
-from functools import partial
+from types import FunctionType
 from typing import Protocol
 
 from llm_gateway.core.exchange import Exchange, Next, Reply
@@ -20,5 +20,15 @@ def compose(stages: Sequence[Stage], last: Next) -> Next:
     """Nest the stages around `last`, the first outermost."""
     way = last
     for stage in reversed(stages):
-        way = partial(stage, call_next=way)
+        way = _before(way, stage)
+    return way
+
+
+def _before(call_next: Next, stage: Stage) -> Next:
+    """`stage` around `call_next`. An object's method is looked up here, once: calling it costs less than calling the object."""
+    ask = stage if isinstance(stage, FunctionType) else stage.__call__
+
+    def way(exchange: Exchange) -> Awaitable[Reply]:
+        return ask(exchange, call_next)
+
     return way

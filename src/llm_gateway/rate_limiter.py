@@ -196,7 +196,7 @@ class RateLimiter:
         Raises:
             RateLimited: the request is larger than a limit ever grants.
         """
-        hold = need.hold
+        hold = need.at_most_input + need.answer
         demands: list[Demand] = []
         for name, rules in accounts:
             if hold <= rules.tokens:
@@ -204,7 +204,7 @@ class RateLimiter:
                 continue
             if not fits(exchange.request, need, rules.tokens):
                 raise RateLimited(
-                    f"this request may use about {need.hold} tokens, and {_whose(name)} limit is {rules.tokens} in a minute: "
+                    f"this request may use about {hold} tokens, and {_whose(name)} limit is {rules.tokens} in a minute: "
                     "ask for fewer with max_tokens, or send less text",
                     code="larger_than_limit",
                 )
@@ -221,7 +221,7 @@ class _Held(msgspec.Struct, eq=False):
     attempt: int | None = None
     refused: bool = False
 
-    async def end(self) -> None:
+    def end(self) -> None:
         """The call is over: charge what it used."""
         if not self.refused:
             exchange, number = self.exchange, self.attempt

@@ -27,7 +27,7 @@ from llm_gateway.api.asgi import (
     respond,
     too_large,
 )  # fmt: skip
-from llm_gateway.api.credentials import credentials_of
+from llm_gateway.api.credentials import credentials_in
 from llm_gateway.api.errors import invalid_body
 from llm_gateway.api.lines import answer_lines, failure_lines, pairs
 from llm_gateway.core.bounds import Bounds
@@ -162,21 +162,30 @@ class Call:
         """Whether the caller has been sent anything: from then on a failure can only be an event."""
         return self._started
 
-    async def body(self) -> bytes:
-        """The request's body, within the limits of the settings."""
+    def _whole_body(self) -> bytes | None:
+        """The body, if all of it has come; else None, and `_rest_of_body` waits for it."""
         if REFUSAL in self.scope:
             refusal: LLMGatewayError = self.scope[REFUSAL]
             raise refusal
         body = self._direct.whole_body() if self._direct is not None else None
-        most_bytes = self.bounds.max_body_bytes
-        if body is None:
-            body = await read_body(self.scope, self.receive, most_bytes)
-        elif len(body) > most_bytes:
-            raise too_large(most_bytes)
-        elif b"content-encoding" in self._fields:
-            check_encoding(self._fields)
+        if body is not None:
+            bounds = self.bounds
+            if len(body) > bounds.max_body_bytes:
+                raise too_large(bounds.max_body_bytes)
+            if b"content-encoding" in self._fields:
+                check_encoding(self._fields)
+            check_depth(body, bounds.max_json_depth)
+        return body
+
+    async def _rest_of_body(self) -> bytes:
+        body = await read_body(self.scope, self.receive, self.bounds.max_body_bytes)
         check_depth(body, self.bounds.max_json_depth)
         return body
+
+    async def body(self) -> bytes:
+        """The request's body, within the limits of the settings."""
+        body = self._whole_body()
+        return await self._rest_of_body() if body is None else body
 
     async def decode(self, decoder: msgspec.json.Decoder[BodyType], fields: tuple[str, ...]) -> BodyType:
         """The body as its type; `fields` are the names offered for an unknown one.
@@ -184,7 +193,9 @@ class Call:
         Raises:
             InvalidRequest: names the field and what was expected.
         """
-        body = await self.body()
+        body = self._whole_body()
+        if body is None:
+            body = await self._rest_of_body()
         try:
             return decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
@@ -210,7 +221,7 @@ class Call:
         exchange = Exchange(
             request,
             self.correlation_id,
-            credentials_of(self.scope, user_id),
+            credentials_in(fields, self.scope, user_id),
             ingress,
             accepted_s,
             accepted_s + self.bounds.request_timeout_s,
@@ -322,9 +333,14 @@ class Ingress(msgspec.Struct, frozen=True):
 
 
 async def _end(exchange: Exchange, failure: BaseException | None) -> None:
-    """Run an exchange's ends; one that fails is logged and spoils no answer."""
+    """Run an exchange's ends."""
+    await _ended(exchange, exchange.__aexit__(None if failure is None else type(failure), failure, None))
+
+
+async def _ended(exchange: Exchange, ends: Awaitable[None]) -> None:
+    """Wait for an exchange's ends; one that fails is logged and spoils no answer."""
     try:
-        await exchange.__aexit__(None if failure is None else type(failure), failure, None)
+        await ends
     except ExceptionGroup as group:
         _log.error("a call's end could not be recorded", correlation_id=exchange.correlation_id, exc_info=group)
 
@@ -348,11 +364,15 @@ async def run(way: Next, exchange: Exchange) -> list[Chunk]:
     """All chunks of an unstreamed answer, its ends done."""
     try:
         reply = await way(exchange)
-        chunks = await reply.collect()
+        chunks = reply.whole()
+        if chunks is None:
+            chunks = await reply.collect()
     except BaseException as failure:
         await _end(exchange, failure)
         raise
-    await _end(exchange, None)
+    ends = exchange.finished()
+    if ends is not None:
+        await _ended(exchange, ends)
     return chunks
 
 

@@ -54,10 +54,10 @@ def _attempts(exchange: Exchange) -> str:
     said, upstream_id = exchange.upstream_headers, ""
     if said:
         upstream_id = said.get("x-request-id") or said.get("request-id") or said.get("x-amzn-requestid") or ""
-        if len(upstream_id) > MAX_ID_CHARACTERS or not (upstream_id.isascii() and upstream_id.isprintable()):
-            upstream_id = ""
-    upstream = f"x-gateway-upstream-request-id: {upstream_id}\r\n" if upstream_id else ""
-    return f"x-gateway-attempts: {len(exchange.attempts)}\r\n{upstream}"
+    told = f"x-gateway-attempts: {len(exchange.attempts)}\r\n"
+    if upstream_id and len(upstream_id) <= MAX_ID_CHARACTERS and upstream_id.isascii() and upstream_id.isprintable():
+        return f"{told}x-gateway-upstream-request-id: {upstream_id}\r\n"
+    return told
 
 
 def _shown(name: str) -> str:

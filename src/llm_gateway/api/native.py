@@ -48,18 +48,16 @@ class NativeApi:
     async def _query(self, call: Call) -> None:
         body = await call.decode(_query_decoder, QueryBody.__struct_fields__)
         request = chat_request(body, stream=False)
-        await self._answer(call, call.exchange(request, "native", body.user_id, force_refresh=body.force_refresh))
+        exchange = call.exchange(request, "native", body.user_id, force_refresh=body.force_refresh)
+        chunks = await run(call.calls.gateway.way, exchange)
+        await call.respond(exchange, self._told(exchange, chunks))
 
     async def _chat(self, call: Call) -> None:
         body = await call.decode(_chat_decoder, ChatBody.__struct_fields__)
         exchange = call.exchange(chat_request(body, stream=False), "native", body.user_id, force_refresh=body.force_refresh)
         exchange.conversation_id = body.conversation_id or "conv_" + ulid(self._clock.wall_s(), urandom)
-        await self._answer(call, exchange)
-
-    async def _answer(self, call: Call, exchange: Exchange) -> None:
         chunks = await run(call.calls.gateway.way, exchange)
-        self._name_dropped(exchange)
-        await call.respond(exchange, _encode(self._document(exchange, chunks)))
+        await call.respond(exchange, self._told(exchange, chunks))
 
     def _name_dropped(self, exchange: Exchange) -> None:
         if exchange.chosen is not None and (names := self._view.untold(exchange.chosen.target, exchange.request)):
@@ -94,7 +92,9 @@ class NativeApi:
             final = {"chunk": "", "finished": True, **_target(exchange), "finish_reason": exchange.finish_reason, **accounting(exchange)}
             await call.end_stream(_event(final) + b"data: [DONE]\n\n")
 
-    def _document(self, exchange: Exchange, chunks: list[Chunk]) -> dict[str, Any]:
+    def _told(self, exchange: Exchange, chunks: list[Chunk]) -> bytes:
+        """The answer's document; what the provider was not told of the request goes to the headers."""
+        self._name_dropped(exchange)
         target = exchange.chosen.target if exchange.chosen else None
         document: dict[str, Any] = {
             "response": chunks[0].text if len(chunks) == 1 else "".join([chunk.text for chunk in chunks]),
@@ -110,7 +110,7 @@ class NativeApi:
                 break
         if exchange.conversation_id is not None:
             document["conversation_id"] = exchange.conversation_id
-        return document
+        return _encode(document)
 
 
 def _event(document: dict[str, Any]) -> bytes:

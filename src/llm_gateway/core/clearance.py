@@ -23,8 +23,8 @@ _TOKEN: Final = object()
 
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]")
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_blake2b = hashlib.blake2b
 _set: Final = object.__setattr__
-_AFTER_ORIGIN: Final = frozenset({"", "/"})
 KEPT_BYTES: Final = 16_384
 """A judged request up to this size is kept as it was and compared whole, which costs less than a second digest."""
 
@@ -35,7 +35,7 @@ def encoded(request: Request) -> bytes:
 
 
 def _digest(form: bytes) -> bytes:
-    return hashlib.blake2b(form, digest_size=32).digest()
+    return _blake2b(form, digest_size=32).digest()
 
 
 def digest(request: Request) -> bytes:
@@ -44,13 +44,16 @@ def digest(request: Request) -> bytes:
 
 
 class WireBytes:
-    """One HTTP request that may leave: for exactly one `destination`."""
+    """One HTTP request that may leave: for exactly one `destination`, below its origin."""
 
     __slots__ = ("destination", "http")
 
     def __init__(self, http: HttpRequest, destination: Destination, token: object) -> None:
         if token is not _TOKEN:
             raise Internal("wire bytes are made from a clearance only")
+        origin = destination.origin
+        if not http.url.startswith(f"{origin}/") and http.url != origin:
+            raise Internal(f"{destination.provider} encoded a request for another origin than its own")
         self.http = http
         self.destination = destination
 
@@ -112,7 +115,7 @@ class Clearance:
         if token is not _TOKEN:
             raise Internal("a clearance is made by the security filter only")
         _set(self, "_judged", judged if len(judged) <= KEPT_BYTES else None)
-        _set(self, "request_digest", _digest(judged))
+        _set(self, "request_digest", _blake2b(judged, digest_size=32).digest())
         _set(self, "eligible", eligible)
         _set(self, "policy_version", policy_version)
         _set(self, "granted", granted)
@@ -139,7 +142,7 @@ class Clearance:
             raise Internal(f"the caller's key does not cover {provider.name}/{model}")
         self._check(request)
         http = _forwarded(request, provider) if isinstance(request, Passthrough) else provider.encode(request, model, now_s)
-        return WireBytes(_below_origin(http, destination), destination, _TOKEN)
+        return WireBytes(http, destination, _TOKEN)
 
     def _check(self, request: Request) -> None:
         form = _encode(request)
@@ -155,7 +158,7 @@ class Clearance:
         if service.destination not in self.eligible or request.provider != service.destination.provider:
             raise Internal(f"{service.destination.provider} is not cleared for this content")
         self._check(request)
-        return WireBytes(_below_origin(service.forward(request), service.destination), service.destination, _TOKEN)
+        return WireBytes(service.forward(request), service.destination, _TOKEN)
 
 
 class ServiceDoor(Protocol):
@@ -175,7 +178,7 @@ class ServiceDoor(Protocol):
 
 def service_probe_wire(service: ServiceDoor) -> WireBytes:
     """The bytes of a remote service's fixed health check: they carry nothing of any request."""
-    return WireBytes(_below_origin(service.health(), service.destination), service.destination, _TOKEN)
+    return WireBytes(service.health(), service.destination, _TOKEN)
 
 
 def _forwarded(request: Passthrough, provider: Provider) -> HttpRequest:
@@ -199,17 +202,10 @@ def notice_wire(notice: BudgetNotice, place: NoticePlace, now_s: float) -> WireB
         signature = hmac.new(place.secret, b"%d.%b" % (seconds, body), hashlib.sha256).hexdigest()
         headers.append((SIGNATURE_HEADER, f"t={seconds},v1={signature}"))
     http = HttpRequest("POST", place.url, tuple(headers), body)
-    return WireBytes(_below_origin(http, place.destination), place.destination, _TOKEN)
+    return WireBytes(http, place.destination, _TOKEN)
 
 
 def probe_wire(provider: Provider) -> WireBytes | None:
     """The bytes of a provider's fixed health probe: they carry nothing of any request."""
     http = provider.probe()
-    return None if http is None else WireBytes(_below_origin(http, provider.destination), provider.destination, _TOKEN)
-
-
-def _below_origin(http: HttpRequest, destination: Destination) -> HttpRequest:
-    url, origin = http.url, destination.origin
-    if not url.startswith(origin) or url[len(origin) : len(origin) + 1] not in _AFTER_ORIGIN:
-        raise Internal(f"{destination.provider} encoded a request for another origin than its own")
-    return http
+    return None if http is None else WireBytes(http, provider.destination, _TOKEN)

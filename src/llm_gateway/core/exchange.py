@@ -1,7 +1,7 @@
 """One call on its way through the gateway, and the reply on its way back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -53,7 +53,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_ends", "attempts", "cache_state", "caller", "chosen", "clearance", "conversation_id", "correlation_id",
+        "_ends", "at_end", "attempts", "cache_state", "caller", "chosen", "clearance", "conversation_id", "correlation_id",
         "cost_usd", "credentials", "deadline_s", "decision", "failure", "finish_reason", "force_refresh", "headers",
         "ingress", "minimum_level", "queued_s", "received_s", "redacted", "request", "sensitivity", "similarity", "standing", "strategy",
         "tainted", "trace", "upstream_headers", "upstream_s", "usage",
@@ -109,43 +109,63 @@ class Exchange:
         """Headers (lower-case names) of the last attempt's answer: limits that a caller of the same protocol reads."""
         self.failure: LLMGatewayError | None = None
         self._ends: list[End] = []
+        self.at_end: Callable[[End], None] = self._ends.append
+        """`at_end(end)`: run `end` once when the call is over: finished, failed, or left by its reader."""
 
     def all_headers(self) -> dict[str, str]:
         """Response headers so far: those of `standing`, unless `headers` has them too, and of `headers`."""
         standing = [line.partition(": ") for line in self.standing.split("\r\n") if line]
         return {name: value for name, _, value in standing} | self.headers
 
-    def at_end(self, end: End) -> None:
-        """Run `end` once when the call is over: finished, failed, or left by its reader."""
-        self._ends.append(end)
-
     async def __aenter__(self) -> Self:
         return self
 
     def __aexit__(self, _: type[BaseException] | None, failure: BaseException | None, __: TracebackType | None) -> Awaitable[None]:
         if failure is None:
-            return self._run_ends()
+            return self.finished() or _nothing()
         if isinstance(failure, LLMGatewayError):
             self.failure = failure
         elif isinstance(failure, asyncio.CancelledError | GeneratorExit):
             self.failure = ClientClosedRequest("the caller went away")
         else:
             self.failure = Internal("the gateway failed while serving this request")
-        # A cancelled task may be cancelled again while its ends await; they must not be cut short.
-        return asyncio.shield(asyncio.ensure_future(self._run_ends()))
+        return self._shielded(self._run_ends([]))
 
-    async def _run_ends(self) -> None:
-        failures: list[Exception] = []
+    def finished(self) -> Awaitable[None] | None:
+        """As leaving the context without a failure. None: all ends have run, and none had anything to wait for."""
         ends = self._ends
         while ends:
             try:
                 waiting = ends.pop()()
+            except Exception as failure:
+                return self._shielded(self._run_ends([failure]))
+            if waiting is not None:
+                return self._shielded(self._run_ends([], waiting))
+        return None
+
+    @staticmethod
+    def _shielded(ends: Coroutine[object, object, None]) -> Awaitable[None]:
+        # A task may be cancelled (again) while its ends await; they must not be cut short.
+        return asyncio.shield(asyncio.ensure_future(ends))
+
+    async def _run_ends(self, failures: list[Exception], waiting: Awaitable[None] | None = None) -> None:
+        """Run the ends that are left, after what an earlier one is `waiting` for; `failures` are those so far."""
+        ends = self._ends
+        while waiting is not None or ends:
+            try:
+                if waiting is None:
+                    waiting = ends.pop()()
                 if waiting is not None:
                     await waiting
             except Exception as failure:
                 failures.append(failure)
+            waiting = None
         if failures:
             raise ExceptionGroup("a stage failed to end", failures)
+
+
+async def _nothing() -> None:
+    """Nothing to wait for."""
 
 
 class ReplyPart(Protocol):
@@ -174,21 +194,25 @@ class Reply:
 
     async def collect(self) -> list[Chunk]:
         """All chunks. An answer that is there already takes no turn of the loop."""
+        chunks = self.whole()
+        return [chunk async for chunk in self] if chunks is None else chunks
+
+    def whole(self) -> list[Chunk] | None:
+        """All chunks of an answer that is there already; None: it is still being made. Ask once."""
         chunks = self._chunks
         if not isinstance(chunks, list):
-            return [chunk async for chunk in self]
-        return self._whole(chunks) if self._parts else chunks
-
-    def _whole(self, chunks: list[Chunk]) -> list[Chunk]:
-        parts = self._parts
-        out = list(_pass(chunks, parts))
-        for index, part in enumerate(parts):
-            out += _pass(part.finish(), parts[index + 1 :])
-        return out
+            return None
+        for part in self._parts:
+            passed: list[Chunk] = []
+            for chunk in chunks:
+                passed += part.feed(chunk)
+            passed += part.finish()
+            chunks = passed
+        return chunks
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
         if isinstance(self._chunks, list):
-            for chunk in self._whole(self._chunks):
+            for chunk in self.whole() or ():
                 yield chunk
             return
         parts = self._parts

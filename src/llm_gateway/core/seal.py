@@ -20,4 +20,4 @@ def seal(
     if providers is not None:
         eligible = frozenset(place for place in eligible if place.provider in providers)
     granted = clearance.ANYTHING if providers is None and models is None else clearance.Granted(providers, models)
-    return clearance.Clearance(clearance.encoded(request), eligible, policy_version, clearance._TOKEN, granted)
+    return clearance.Clearance(clearance._encode(request), eligible, policy_version, clearance._TOKEN, granted)

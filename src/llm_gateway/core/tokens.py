@@ -136,5 +136,10 @@ def at_most_input_tokens(request: Request) -> int:
     tokens = 0.0
     for message in messages:
         content = message.content
-        tokens += at_most_tokens(content) if isinstance(content, str) else _message_tokens(message, bound=True)
-    return ceil(tokens + _extras_tokens(request, bound=True)) + AT_MOST_MESSAGE_TOKENS * len(messages)
+        if isinstance(content, str):
+            tokens += len(content) if content.isascii() else at_most_tokens(content)
+        else:
+            tokens += _message_tokens(message, bound=True)
+    if request.tools or request.response_format is not None:
+        tokens += _extras_tokens(request, bound=True)
+    return ceil(tokens) + AT_MOST_MESSAGE_TOKENS * len(messages)

@@ -56,7 +56,8 @@ class MemoryCounters:
 
     def reserve_now(self, name: str, demands: Sequence[Demand], lease_us: int) -> Verdict:
         now_us = self.now_us()
-        if self._leases and self._leases[0][0] <= now_us:
+        leases = self._leases
+        if leases and leases[0][0] <= now_us:
             self._reap(now_us)
         accounts = self._advanced(demands, now_us)
         first = accounts[0]
@@ -68,7 +69,8 @@ class MemoryCounters:
             if account.blocked_until_us > now_us:
                 return Verdict(False, first.gauge(now_us), place, "cooldown", account.blocked_until_us - now_us)
             rules = demand.rules if demand.rules.weight else self._left(demands, accounts, place, now_us)  # nearly all are not shared
-            has_room = has_room and account.has_room(rules, demand.hold)
+            if has_room:
+                has_room = account.has_room(rules, demand.hold)
         if not has_room:
             return self._refuse(demands, accounts, now_us)
         self._grant(name, demands, accounts, now_us, lease_us)

@@ -38,8 +38,9 @@ def charge_of(exchange: Exchange) -> int | None:
     """
     if exchange.cache_state in {"hit", "semantic"}:
         return 0
-    if exchange.usage is not None:
-        return exchange.usage.total_tokens
+    usage = exchange.usage
+    if usage is not None:
+        return usage.input_tokens + usage.output_tokens
     if isinstance(exchange.failure, ClientClosedRequest) and any(attempt.outcome == "cancelled" for attempt in exchange.attempts):
         return None
     return 0
