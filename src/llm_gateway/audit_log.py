@@ -5,9 +5,9 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -31,18 +31,19 @@ from llm_gateway.core.exchange import Exchange, Next, Reply
 from llm_gateway.core.routing import Attempt, Destination
 from llm_gateway.core.sealing import Sealer
 from llm_gateway.core.settings import AuditSettings
-from llm_gateway.core.types import operation_name
+from llm_gateway.core.types import SecurityLevel, operation_name
 from llm_gateway.stores.sql import metadata
 
 _log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
+K = TypeVar("K")
 T = TypeVar("T")
 
 for _table in tables.metadata.tables.values():
     _table.to_metadata(metadata)
 
 MOST_SHAPES: Final = 256
-"""Sets of eligible destinations whose JSON is kept."""
+"""Pieces of JSON of each sort that are kept, because most calls have them in common."""
 _BLOCKED: Final = frozenset({"sensitive_content_blocked", "no_eligible_provider"})
 
 
@@ -53,12 +54,22 @@ class _Eligible(msgspec.Struct, frozen=True):
     origins: dict[str, str]
 
 
+class _Common(NamedTuple):
+    """What calls have in common: their facts as JSON up to the digest (up to the end where there is none), the caller's name, `clean`,
+    and the origins of the providers that they may go to."""
+
+    facts: str
+    caller: str
+    origins: Mapping[str, str]
+
+
 class _OpenCall(msgspec.Struct):
-    """What is known of a call between its rows. `caller` is `clean`, and, as `facts` and `origins`, known from the first row on."""
+    """What is known of a call between its rows. `facts` is its `CallFacts` as JSON; with `caller` and `origins` it is known from the
+    first row on."""
 
     number: int
     answered: Answered
-    facts: msgspec.Raw | None = None
+    facts: str = ""
     origins: Mapping[str, str] = {}
     caller: str = ""
 
@@ -89,6 +100,8 @@ class AuditLog:
         self._clock = clock
         self._calls: dict[Exchange, _OpenCall] = {}
         self._shapes: dict[frozenset[Destination], _Eligible] = {}
+        self._common: dict[tuple[object, ...], _Common] = {}
+        self._intents: dict[tuple[int, str, str, SecurityLevel, str], str] = {}
 
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
         if self._strict and not self._journal.writable:
@@ -101,44 +114,66 @@ class AuditLog:
         exchange.at_end(partial(self._end, exchange))
         return call
 
-    async def before_attempt(self, exchange: Exchange, attempt: Attempt) -> None:
-        """Commit the intent of an attempt.
+    def before_attempt(self, exchange: Exchange, attempt: Attempt) -> Awaitable[None] | None:
+        """Commit the intent of an attempt; None: there is nothing to wait for.
 
         Raises:
-            AuditUnavailable: it is not committed, so nothing may be sent.
+            AuditUnavailable: at once or from what is awaited, it is not committed, so nothing may be sent.
         """
-        call = self._calls.get(exchange) or self._open(exchange)
-        facts, provider = self._facts(exchange, call), attempt.provider
-        target = Destined(provider, attempt.model, attempt.security_level, call.origins.get(provider, ""))
+        call, provider = self._calls.get(exchange) or self._open(exchange), attempt.provider
+        facts = call.facts or self._facts(exchange, call)
+        shape = (len(exchange.attempts), provider, attempt.model, attempt.security_level, call.origins.get(provider, ""))
         entry = Entry(
-            int(self._clock.wall_s() * 1e6), "intent", _encode(IntentDetail(len(exchange.attempts), target, facts)).decode(), call.number,
+            int(self._clock.wall_s() * 1e6), "intent", f"{self._intents.get(shape) or self._intent(shape)}{facts}}}", call.number,
             exchange.correlation_id, call.caller, provider, 1 if is_sensitive(exchange) else 0,
         )  # fmt: skip
         if self._strict:
-            await self._journal.commit(entry)
-            return
+            return self._journal.commit(entry)
         may_pass = is_harmless(exchange)
         if may_pass and not self._journal.writable:
             self._journal.add(entry)
-            return
+            return None
+        return self._try_to_commit(entry, may_pass=may_pass)
+
+    async def _try_to_commit(self, entry: Entry, *, may_pass: bool) -> None:
         try:
             await self._journal.commit(entry)
         except AuditUnavailable:
             if not may_pass:
                 raise
 
-    def _facts(self, exchange: Exchange, call: _OpenCall) -> msgspec.Raw:
-        if call.facts is not None:
-            return call.facts
+    def _intent(self, shape: tuple[int, str, str, SecurityLevel, str]) -> str:
+        """An `IntentDetail` as JSON, up to the facts of the call."""
+        number, provider, model, level, origin = shape
+        said = _encode(IntentDetail(number, Destined(provider, model, level, origin), _HERE)).decode()
+        return _kept(self._intents, shape, said.removesuffix("0}"))
+
+    def _facts(self, exchange: Exchange, call: _OpenCall) -> str:
         caller, verdict, clearance = exchange.caller, exchange.sensitivity, exchange.clearance
-        eligible, fingerprint = _NOWHERE, b""
+        fingerprint = b""
         if clearance is not None:
-            eligible, fingerprint = self._shapes.get(clearance.eligible) or self._shape(clearance.eligible), clearance.request_digest
+            fingerprint = clearance.request_digest
         elif verdict is not None:
             fingerprint = digest(exchange.request)
-        call.origins = eligible.origins
-        call.caller = clean(caller.id)
-        facts = msgspec.Raw(_encode(CallFacts(
+        what = (
+            exchange.ingress, operation_name(exchange.request), caller.id, caller.key_id, caller.tier, exchange.credentials.address,
+            exchange.tainted, None if verdict is None else (verdict.score, verdict.kinds if verdict.findings else (), verdict.failed),
+            None if clearance is None else (clearance.policy_version, clearance.eligible), not fingerprint,
+        )  # fmt: skip
+        common = self._common.get(what)
+        if common is None:
+            common = _kept(self._common, what, self._in_common(exchange, has_digest=bool(fingerprint)))
+        facts = f'{common.facts}{self._key.content_digest(fingerprint)}"}}' if fingerprint else common.facts
+        call.caller, call.origins = common.caller, common.origins
+        if clearance is not None:
+            call.facts = facts
+        return facts
+
+    def _in_common(self, exchange: Exchange, *, has_digest: bool) -> _Common:
+        caller, verdict, clearance, eligible = exchange.caller, exchange.sensitivity, exchange.clearance, _NOWHERE
+        if clearance is not None:
+            eligible = self._shapes.get(clearance.eligible) or self._shape(clearance.eligible)
+        facts = _encode(CallFacts(
             exchange.ingress,
             operation_name(exchange.request),
             clean(caller.key_id) if caller.key_id else "",
@@ -150,28 +185,33 @@ class AuditLog:
             exchange.tainted,
             clearance.policy_version if clearance is not None else "",
             eligible.listed,
-            self._key.content_digest(fingerprint) if fingerprint else "",
-        )))  # fmt: skip
-        if clearance is not None:
-            call.facts = facts
-        return facts
+            "-" if has_digest else "",
+        )).decode()  # fmt: skip
+        return _Common(facts.removesuffix('-"}') if has_digest else facts, clean(caller.id), eligible.origins)
 
     def _shape(self, eligible: frozenset[Destination]) -> _Eligible:
         places = sorted(eligible, key=lambda place: place.provider)
         listed = msgspec.Raw(_encode([f"{place.provider} {place.security_level} {place.origin}" for place in places]))
-        shape = _Eligible(listed, {place.provider: place.origin for place in places})
-        if len(self._shapes) < MOST_SHAPES:
-            self._shapes[eligible] = shape
-        return shape
+        return _kept(self._shapes, eligible, _Eligible(listed, {place.provider: place.origin for place in places}))
 
-    async def _end(self, exchange: Exchange) -> None:
-        call = self._calls.pop(exchange)
+    def _end(self, exchange: Exchange) -> Awaitable[None] | None:
+        call, ended_s = self._calls.pop(exchange), self._clock.monotonic_s()
+        if self._sealer is not None:
+            return self._end_with_content(exchange, call, ended_s, self._sealer)
+        self._close(exchange, call, ended_s, "")
+        return None
+
+    async def _end_with_content(self, exchange: Exchange, call: _OpenCall, ended_s: float, sealer: Sealer) -> None:
+        self._close(exchange, call, ended_s, await asyncio.to_thread(self._content, exchange, call.answered, sealer))
+
+    def _close(self, exchange: Exchange, call: _OpenCall, ended_s: float, content: str) -> None:
+        """Write the outcome."""
         failure, usage, attempts = exchange.failure, exchange.usage, exchange.attempts
         facts = call.facts or self._facts(exchange, call)
         said = call.answered.fingerprint
         detail = OutcomeDetail(
             _made(attempts, call.origins),
-            facts,
+            msgspec.Raw(facts.encode()),
             failure.error_type if failure is not None else "",
             failure.http_status if failure is not None else 200,
             usage.input_tokens if usage is not None else None,
@@ -180,13 +220,14 @@ class AuditLog:
             exchange.cost_usd,
             exchange.finish_reason or "",
             exchange.cache_state,
-            int((self._clock.monotonic_s() - exchange.received_s) * 1e6 + 0.5) / 1e3,
+            int((ended_s - exchange.received_s) * 1e6 + 0.5) / 1e3,
             int(exchange.upstream_s * 1e6 + 0.5) / 1e3,
             self._key.content_digest(said) if said else "",
-            await asyncio.to_thread(self._content, exchange, call.answered, self._sealer) if self._sealer is not None else "",
+            content,
         )  # fmt: skip
-        answered_by = exchange.chosen.target.provider if exchange.chosen is not None else ""
-        provider = answered_by or (attempts[-1].provider if attempts else "")
+        provider = exchange.chosen.target.provider if exchange.chosen is not None else ""
+        if not provider and attempts:
+            provider = attempts[-1].provider
         self._journal.add(Entry(
             int(self._clock.wall_s() * 1e6), "outcome", _encode(detail).decode(), call.number, exchange.correlation_id, call.caller,
             provider, 1 if is_sensitive(exchange) else 0, outcome_of(exchange),
@@ -213,6 +254,16 @@ def _made(attempts: Sequence[Attempt], origins: Mapping[str, str]) -> tuple[Dest
 
 
 _NOWHERE: Final = _Eligible(msgspec.Raw(b"[]"), {})
+_HERE: Final = msgspec.Raw(b"0")
+"""Stands where another piece of JSON belongs."""
+
+
+def _kept(pieces: dict[K, T], what: K, piece: T) -> T:
+    """`piece`, kept for the next time; not for ever: some are only of use once."""
+    if len(pieces) >= MOST_SHAPES:
+        pieces.clear()
+    pieces[what] = piece
+    return piece
 
 
 def is_sensitive(exchange: Exchange) -> bool:

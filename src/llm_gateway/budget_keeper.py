@@ -30,6 +30,8 @@ from llm_gateway.ledger.rows import MAX_INTEGER, OPEN, Row, as_row, clean, whole
 
 SMALLEST: Final = 1
 """What must be left of a budget, in pico-dollars, for a call that costs something to be let in."""
+MOST_NAMES: Final = 1_024
+"""Names of callers and models that are known to be clean."""
 _CATALOGUE: Final = CATALOGUE_VERSION[:64]
 
 KeyBudget = Callable[[str], Budget | None]
@@ -98,6 +100,7 @@ class BudgetKeeper:
         self._made: tuple[Budget, ...] = ()
         self._book = BudgetBook(self._configured.values())
         self._nothing = _FallsUnder(self._book, 0, MAX_INTEGER, (), [])
+        self._names: dict[str, str] = {}
 
     @property
     def tracks(self) -> bool:
@@ -140,7 +143,7 @@ class BudgetKeeper:
 
     def _open(self, exchange: Exchange) -> _Call:
         call = self.ledger.calls[exchange] = _Call(next(self.ledger.numbers), exchange, self)
-        exchange.at_end(partial(self._end, call))
+        exchange.at_end(partial(self.settle, call))
         return call
 
     def _falls_under(self, call: _Call, at_us: int) -> _FallsUnder:
@@ -176,16 +179,17 @@ class BudgetKeeper:
         if isinstance(request, ChatRequest) and request.max_tokens is None and any(each.budget.caps_answers for each in budgets):
             exchange.request = msgspec.structs.replace(request, max_tokens=self._answer_tokens)
 
-    async def afford(self, exchange: Exchange, attempt: Attempt, price: Price | None) -> None:
-        """Hold what an attempt can cost at most. What earlier attempts of the call cost is settled first.
+    def afford(self, exchange: Exchange, attempt: Attempt, price: Price | None) -> Awaitable[None] | None:
+        """Hold what an attempt can cost at most; None: there is nothing to wait for. What earlier attempts of the call cost is settled
+        first.
 
         Raises:
-            BudgetExceeded: a budget has not so much left (code `budget_exhausted`, or `budget_insufficient` when something cheaper
-                would fit), or nobody knows the price (code `price_unknown`).
-            Overloaded: nobody can say what is left.
+            BudgetExceeded: from what is awaited, a budget has not so much left (code `budget_exhausted`, or `budget_insufficient` when
+                something cheaper would fit), or nobody knows the price (code `price_unknown`).
+            Overloaded: from what is awaited, nobody can say what is left.
         """
         if not self._tracks:
-            return
+            return None
         ledger = self.ledger
         known = ledger.calls.get(exchange)
         call = known if isinstance(known, _Call) else self._open(exchange)
@@ -195,11 +199,16 @@ class BudgetKeeper:
         if call.falls_under is not self._nothing or self._made is not ledger.created:
             under = self._falls_under(call, held.at_us)
             if under.budgets and (price is None or not price.is_free):
-                await self._hold(call, held, under)
+                return self._afford(call, held, under)
+        call.held.append(held)
+        return None
+
+    async def _afford(self, call: _Call, held: _Held, under: _FallsUnder) -> None:
+        await self._hold(call, held, under)
         call.held.append(held)
         if held.hold is not None:
             held.announced = True
-            ledger.journal.announce(call.number, held.number, partial(self._open_row, call, held))
+            self.ledger.journal.announce(call.number, held.number, partial(self._open_row, call, held))
 
     async def _hold(self, call: _Call, held: _Held, under: _FallsUnder) -> None:
         amount = 0
@@ -239,9 +248,6 @@ class BudgetKeeper:
         raise BudgetExceeded(
             f"this call {cost}, {rest} of {whose}; a smaller max_tokens may fit, and it begins anew at {anew}", code="budget_insufficient"
         )
-
-    async def _end(self, call: _Call) -> None:
-        self.settle(call)
 
     def settle(self, call: _Call) -> None:
         """The call is over: settle all of its attempts. A second time does nothing."""
@@ -294,7 +300,8 @@ class BudgetKeeper:
     def _row(self, call: _Call, held: _Held, usage: Usage, cost: int | None, source: str, outcome: str) -> Row:
         exchange, attempt = call.exchange, held.attempt
         caller = exchange.caller
-        name = clean(caller.id)
+        names = self._names
+        name = names.get(caller.id) or self._name(caller.id)
         sent, given, read, written = usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens
         reasoning = usage.reasoning_tokens
         if not 0 <= sent | given | read | written | reasoning | (cost or 0) <= MAX_INTEGER:  # one of them, at least
@@ -307,10 +314,10 @@ class BudgetKeeper:
             held.at_us,
             exchange.correlation_id,
             name,
-            clean(caller.owner) if caller.owner else name,
+            (names.get(caller.owner) or self._name(caller.owner)) if caller.owner else name,
             caller.key_id,
             attempt.provider,
-            clean(attempt.model),
+            names.get(attempt.model) or self._name(attempt.model),
             operation_name(exchange.request),
             sent,
             given,
@@ -324,6 +331,13 @@ class BudgetKeeper:
             outcome,
             0,
         ))  # fmt: skip
+
+    def _name(self, name: str) -> str:
+        """`clean`, remembered."""
+        if len(self._names) >= MOST_NAMES:
+            self._names.clear()
+        kept = self._names[name] = clean(name)
+        return kept
 
 
 def _unreported(call: _Call, held: _Held) -> tuple[Usage, int | None, str]:

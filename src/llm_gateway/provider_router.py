@@ -6,7 +6,7 @@ other may answer, and a failure goes to the caller as it is.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from math import inf
 from random import random
 from typing import Final, NoReturn, Protocol
@@ -124,9 +124,10 @@ class ProviderRouter:
         self._usual_strategy = STRATEGIES[settings.routing.strategy]
         self._upstreams = dict(upstreams)
         self._clock = ports.clock
-        self._now_s = ports.clock.monotonic_s
+        self._now_s, self._wall_s = ports.clock.monotonic_s, ports.clock.wall_s
         self._door = ports.transport
         self._roster: Roster = Roster(settings, upstreams, before._roster if before is not None else None)
+        self._price_of = self._roster.prices.price_of
         self._decider = Decider(self._roster, limited)
         self._recent = RecentDecisions(self._roster.tokens_that_fit())
         self._usual = {seat.name: _deadlines_of(seat) for seat in self._roster.seats}
@@ -156,7 +157,7 @@ class ProviderRouter:
     def _moment(self) -> Moment:
         return Moment(self._now_s(), self._clock.wall_s(), self._turn)
 
-    async def __call__(self, exchange: Exchange, call_next: Next | None = None) -> Reply:
+    def __call__(self, exchange: Exchange, call_next: Next | None = None) -> Coroutine[None, None, Reply]:
         """Answer, or raise the error that tells the caller most. `call_next` is never asked: this is the last stage."""
         clearance = exchange.clearance
         if clearance is None:
@@ -166,17 +167,62 @@ class ProviderRouter:
         decision = self._recent.get(key, self._now_s()) or self._decide_anew(exchange.request, clearance, strategy, key)
         exchange.decision = decision
         self._turn += 1
-        ranked = decision.ranked
-        if not ranked:
+        if not decision.ranked:
             raise self._decider.refusal(decision, self._moment())
+        return self._ask_in_turn(exchange, decision)
+
+    async def _ask_in_turn(self, exchange: Exchange, decision: Decision) -> Reply:
+        """Ask the targets of a decision, each perhaps again, until one answers. Raises the error that tells the caller most."""
         failures: list[LLMGatewayError] = []
+        ranked = decision.ranked
         for place, candidate in enumerate(ranked, 1):
-            reply = await self._ask(exchange, candidate, failures, ranked[place:])
-            if reply is not None:
-                return reply
+            seat, others, retry = self._roster.by_name[candidate.target.provider], ranked[place:], 0
+            while True:
+                now_s = self._now_s()
+                if now_s >= exchange.deadline_s:
+                    raise most_telling(failures) or ProviderTimeout(_LATE, code="total")
+                if not seat.slots.take():
+                    if not await self._wait_for_place(exchange, seat, failures, others):
+                        break
+                    now_s = self._now_s()
+                call = self._admitted(exchange, candidate, seat, now_s)
+                if call is None:
+                    break
+                if not retry:
+                    seat.budget.earn()
+                try:
+                    return await self._send(call)
+                # Its wire cannot say it, it is at our limit, or it is too dear: another's turn.
+                except (InvalidRequest, RateLimited, BudgetExceeded) as error:
+                    failures.append(error)
+                    break
+                except ProviderError as error:
+                    self._recent.forget()
+                    failures.append(error)
+                    wait_s = self._again_in_s(error, call, retry, bool(others))
+                    if wait_s is None:
+                        if not error.try_next:
+                            raise
+                        break
+                retry += 1
+                await self._sleep(wait_s)
             if len(exchange.attempts) >= self._rules.max_attempts and place < len(ranked):
                 break
         self._give_up(decision, failures)
+
+    def _admitted(self, exchange: Exchange, candidate: Candidate, seat: Seat, now_s: float) -> Call | None:
+        """The call of a target whose provider has given a place for it. None, and the place is free again: it is somebody else's turn."""
+        course = seat.course(candidate.target.model)
+        lane = course.lane
+        if now_s < seat.house.cooled_until_s:
+            admission = Admission.REFUSED
+        else:
+            admission = Admission.NORMAL if lane.open_until_s is None else lane.admit(now_s)
+        if admission is Admission.REFUSED:  # others were faster to find it ill, or to try it
+            seat.slots.give()
+            return None
+        attempt = Attempt(seat.name, candidate.target.model, seat.destination.security_level)
+        return Call(exchange, candidate, seat, course, admission, attempt)
 
     def _decide_anew(self, request: Request, clearance: Clearance, strategy: Strategy, key: Key | None) -> Decision:
         moment = self._moment()
@@ -194,50 +240,6 @@ class ProviderRouter:
             raise telling
         error = self._decider.refusal(decision, self._moment())
         raise error if isinstance(error, NoEligibleProvider) else NoEligibleProvider("every provider is unavailable at the moment")
-
-    async def _ask(
-        self, exchange: Exchange, candidate: Candidate, failures: list[LLMGatewayError], others: tuple[Candidate, ...]
-    ) -> Reply | None:
-        """Ask one target, perhaps again. None: it is somebody else's turn; what went wrong is added to `failures`."""
-        seat = self._roster.by_name[candidate.target.provider]
-        course = seat.course(candidate.target.model)
-        retry = 0
-        while True:
-            now_s = self._now_s()
-            if now_s >= exchange.deadline_s:
-                raise most_telling(failures) or ProviderTimeout(_LATE, code="total")
-            if not seat.slots.take():
-                if not await self._wait_for_place(exchange, seat, failures, others):
-                    return None
-                now_s = self._now_s()
-            lane = course.lane
-            if now_s < seat.house.cooled_until_s:
-                admission = Admission.REFUSED
-            else:
-                admission = Admission.NORMAL if lane.open_until_s is None else lane.admit(now_s)
-            if admission is Admission.REFUSED:  # others were faster to find it ill, or to try it
-                seat.slots.give()
-                return None
-            attempt = Attempt(seat.name, candidate.target.model, seat.destination.security_level)
-            call = Call(exchange, candidate, seat, course, admission, attempt)
-            if not retry:
-                seat.budget.earn()
-            try:
-                return await self._send(call)
-            # Its wire cannot say it, it is at our limit, or it is too dear: another's turn.
-            except (InvalidRequest, RateLimited, BudgetExceeded) as error:
-                failures.append(error)
-                return None
-            except ProviderError as error:
-                self._recent.forget()
-                failures.append(error)
-                wait_s = self._again_in_s(error, call, retry, bool(others))
-                if wait_s is None:
-                    if not error.try_next:
-                        raise
-                    return None
-            retry += 1
-            await self._sleep(wait_s)
 
     async def _wait_for_place(self, exchange: Exchange, seat: Seat, failures: list[LLMGatewayError], others: tuple[Candidate, ...]) -> bool:
         """Wait for a place at a provider that has none free, unless somebody else has."""
@@ -277,9 +279,9 @@ class ProviderRouter:
         request, clearance = exchange.request, exchange.clearance
         assert clearance is not None
         try:
-            wall_s = self._clock.wall_s()
+            wall_s = self._wall_s()
             wire = clearance.wire(request, seat.provider, target.model, wall_s)
-            call.price = self._roster.prices.price_of(target.provider, target.model, wall_s)
+            call.price = self._price_of(target.provider, target.model, wall_s)
             if self._afford is not None and (waiting := self._afford(exchange, attempt, call.price)) is not None:
                 await waiting
             if self._admit is not None and (waiting := self._admit(exchange, target)) is not None:
@@ -298,7 +300,7 @@ class ProviderRouter:
             if left_s < deadlines.total_s:
                 deadlines = _within(left_s, deadlines, longest_s=deadlines.total_s)
             try:
-                status, headers, body = await self._door.fetch(wire, deadlines, seat.settings.max_response_bytes, local=seat.local)
+                status, headers, body = await self._door.fetch(wire, deadlines, seat.max_response_bytes, local=seat.local)
             finally:
                 now_s = self._now_s()
                 exchange.upstream_s += now_s - sent_s
@@ -336,7 +338,7 @@ class ProviderRouter:
     async def _stream(self, call: Call, wire: WireBytes, deadlines: Deadlines, sent_s: float) -> Reply:
         seat = call.seat
         try:
-            response = await self._door.open(wire, deadlines, seat.settings.max_response_bytes, local=seat.local)
+            response = await self._door.open(wire, deadlines, seat.max_response_bytes, local=seat.local)
         finally:
             call.exchange.upstream_s += self._now_s() - sent_s
         call.attempt.upstream_status = response.status

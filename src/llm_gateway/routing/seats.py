@@ -50,8 +50,8 @@ class Seat:
     """A usable provider: settings, translation, health, places, retry budget, and one course for each model."""
 
     __slots__ = (
-        "_courses", "budget", "capabilities", "chat_model", "destination", "embedding_model", "has_probe", "house", "kind", "local", "name",
-        "policy", "priority", "provider", "settings", "slots", "vendor",
+        "_courses", "budget", "capabilities", "chat_model", "destination", "embedding_model", "has_probe", "house", "kind", "local",
+        "max_response_bytes", "name", "policy", "priority", "provider", "settings", "slots", "vendor",
     )  # fmt: skip
 
     def __init__(self, upstream: Upstream, provider: Provider, policy: Policy, retry_share: float) -> None:
@@ -63,6 +63,7 @@ class Seat:
         self.destination = upstream.destination
         self.capabilities = provider.capabilities
         self.priority = settings.priority
+        self.max_response_bytes = settings.max_response_bytes
         self.policy = policy
         self.vendor = vendor_of(upstream.name, settings)
         self.local = is_local_origin(upstream.destination.origin, settings.local)

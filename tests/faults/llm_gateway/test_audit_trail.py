@@ -60,7 +60,8 @@ class Service:
         attempt = Attempt("openai", "gpt-4o", SecurityLevel.MEDIUM)
         exchange.attempts.append(attempt)
         try:
-            await self.log.before_attempt(exchange, attempt)
+            if (waiting := self.log.before_attempt(exchange, attempt)) is not None:
+                await waiting
         except AuditUnavailable as failure:
             attempt.outcome = failure.error_type
             raise

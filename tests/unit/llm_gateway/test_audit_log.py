@@ -15,11 +15,12 @@ from sqlalchemy import Connection, text
 from tests.unit.llm_gateway.audit.stores import HandStore, until
 from tests.unit.llm_gateway.routing.fakes import House, Script, ask
 
+from llm_gateway import audit_log
 from llm_gateway.audit import journal as journal_module
 from llm_gateway.audit import tables
 from llm_gateway.audit.chain import AuditKey, Head, resealed
 from llm_gateway.audit.keys import key_in
-from llm_gateway.audit.rows import Row
+from llm_gateway.audit.rows import CallFacts, IntentDetail, OutcomeDetail, Row
 from llm_gateway.audit.trail import DAY_US, FOREIGN_LEASE_US, AuditTrail
 from llm_gateway.audit.verification import Verdict
 from llm_gateway.audit_log import AuditLog
@@ -237,6 +238,35 @@ class TestWhatIsWrittenDown:
         (row,) = scene.store.rows()[1:]
         assert (row.kind, row.caller, row.correlation_id) == ("admin", "root", "gw-7")
         assert detail(row) == {"action": "keys.create", "what": {"owner": "ann"}}
+
+    async def test_what_calls_have_in_common_is_written_for_each_as_if_it_had_nothing(self, scene: Scene) -> None:
+        """Rows are put together of pieces that are kept: each must be, to the byte, what its own call makes."""
+        verdicts = [HARMLESS, None, HARMLESS, SECRET, Sensitivity(0.0, False, (), "timeout"), HARMLESS]
+        digests: list[str] = []
+        for number, verdict in enumerate(verdicts):
+            scene.desk.verdict = verdict
+            scene.desk.eligible = ("openai",) if number == 2 else ()
+            await scene.call(scene.exchange(ask(f"{PROMPT} {number % 5}"), f"gw-{number}"))
+            digests.append(digest(scene.desk.seen[-1].request).hex())
+        for row in await scene.rows():
+            said = msgspec.json.decode(row.detail, type=IntentDetail if row.kind == "intent" else OutcomeDetail)
+            facts = msgspec.json.decode(said.call, type=CallFacts)
+            verdict = verdicts[int(row.correlation_id[3:])]
+            assert msgspec.json.encode(said).decode() == row.detail
+            assert msgspec.json.encode(facts) == bytes(said.call)
+            assert facts.digest == scene.trail.key.content_digest(bytes.fromhex(digests[int(row.correlation_id[3:])]))
+            assert facts.score == (None if verdict is None else verdict.score)
+            assert facts.kinds == (verdict.kinds if verdict is not None else ())
+            assert facts.unjudged == (verdict.failed if verdict is not None else "")
+            assert len(msgspec.json.decode(facts.eligible)) == (1 if row.correlation_id == "gw-2" else 2)
+
+    async def test_no_more_pieces_are_kept_than_so_many(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(audit_log, "MOST_SHAPES", 2)
+        for number in range(5):
+            scene.desk.verdict = Sensitivity(number / 16, False)
+            await scene.call(scene.exchange(name=f"gw-{number}"))
+            assert len(scene.log._common) <= 2
+        assert [detail(row)["call"]["score"] for row in await scene.rows() if row.kind == "outcome"] == [n / 16 for n in range(5)]
 
 
 class TestWhenNothingCanBeWritten:

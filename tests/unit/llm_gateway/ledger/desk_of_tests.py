@@ -95,7 +95,8 @@ class House:
 
     async def attempt(self, exchange: Exchange, upstream: Upstream) -> None:
         attempt = Attempt(upstream.provider, upstream.model, SecurityLevel.MEDIUM)
-        await self.keeper.afford(exchange, attempt, upstream.price)
+        if (waiting := self.keeper.afford(exchange, attempt, upstream.price)) is not None:
+            await waiting
         exchange.attempts.append(attempt)
         self.sent += upstream.reached
         attempt.reached = True
