@@ -1,6 +1,6 @@
 """Recall, false positives and latency of the detector.
 
-python -m benchmarks.detector.measure                        every row file, and the shipped rows
+python -m benchmarks.detector.measure                        every row file, hand-made rows and blind set
 python -m benchmarks.detector.measure --rows FILE.jsonl.gz   any rows {text, label, kind, tier}
 --only NAME measures one row file, --errors prints what was judged wrongly, --no-latency skips the timing.
 --hiding N    how many of N flagged texts pass unflagged with a harmless paragraph before or behind
@@ -21,7 +21,7 @@ from llm_gateway.core.types import ChatRequest, Message
 from llm_gateway.detectors.check import default_inspector
 from llm_gateway.detectors.extraction import extract
 
-SHIPPED = Path(__file__).parent / "handmade.jsonl.gz"
+SHIPPED = (Path(__file__).parent / "handmade.jsonl.gz", *sorted((Path(__file__).parent / "blind").glob("*.jsonl.gz")))
 PROSE = (
     "I am preparing a short talk for our local history society about how the railways changed market towns in the nineteenth century. "
     "Could you help me structure it? I would like to open with what travel was like before the lines arrived, roughly how long a coach "
@@ -121,7 +121,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=Path)
-    parser.add_argument("--only")
+    parser.add_argument("--only", metavar="NAME")
     parser.add_argument("--errors", action="store_true")
     parser.add_argument("--no-latency", action="store_true")
     parser.add_argument("--hiding", type=int)
@@ -135,8 +135,10 @@ def main() -> None:
         for name in rows.names():
             if options.only in (None, name):
                 report(name, rows.read(name), errors=options.errors)
-        if options.only is None:
-            report("handmade", read_rows(SHIPPED), errors=options.errors)
+        for shipped in SHIPPED:
+            name = shipped.name.partition(".")[0]
+            if options.only in (None, name):
+                report(name, read_rows(shipped), errors=options.errors)
     if not options.no_latency:
         latency()
 

@@ -14,9 +14,11 @@ from llm_gateway.detectors import markers, matter_words, matters, pii_words
 from llm_gateway.detectors.decode import ENCODING_ANCHORS, REVERSED_ANCHORS, ROT13_ANCHORS
 from llm_gateway.detectors.literals import Find, finder
 from llm_gateway.detectors.normalise import fold
+from llm_gateway.detectors.pii_forms import PII_FORM_RULES
 from llm_gateway.detectors.rules import Pattern, vendor_rule
 from llm_gateway.detectors.secrets_config import CONFIG_RULES
 from llm_gateway.detectors.secrets_devices import DEVICE_RULES
+from llm_gateway.detectors.secrets_handed import HANDED_RULES
 from llm_gateway.detectors.secrets_notes import NOTE_RULES
 from llm_gateway.detectors.secrets_structured import STRUCTURED_RULES
 from llm_gateway.detectors.secrets_told import LOCK_WORDS
@@ -116,7 +118,9 @@ def _as_field_names(phrase: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def standard() -> Standard:
     """The built-in rules and their literals."""
-    rules = [*map(vendor_rule, VENDOR_FORMATS.splitlines()), *STRUCTURED_RULES, *CONFIG_RULES, *DEVICE_RULES, *NOTE_RULES, *TYPED_RULES]
+    rules = [
+        *map(vendor_rule, VENDOR_FORMATS.splitlines()), *STRUCTURED_RULES, *CONFIG_RULES, *DEVICE_RULES, *NOTE_RULES, *TYPED_RULES, *HANDED_RULES, *PII_FORM_RULES,
+    ]  # fmt: skip
     patterns = tuple(Pattern(rule) for rule in rules if rule.anchors)
     token_patterns = tuple(Pattern(rule) for rule in rules if not rule.anchors)
     return Standard(patterns, token_patterns)

@@ -45,7 +45,7 @@ _HOME = re.compile(
     r"(?i)\b(?:i live|i'm living|lives? (?:at|on|in)|my (?:new |home )?address|mein\w{0,2} (?:neue )?(?:adresse|anschrift)|mon adresse|mi direccion|(?:il mio )?indirizzo(?: di casa)?|adresse (?:privee|personnelle)|privatanschrift|direccion particular|endereco residencial|rumah|meu endereco|mijn adres|moj adres|min adress|home address|resid(?:es?|ing) at|ich wohne|wohnt|wohnhaft|privatadresse|j'habite|habite|demeurant|vivo en|vive en|domicilio|abito in|abita in|residente|moro n[ao]|mora n[ao]|residente|ik woon|woont|mieszka|zamieszka|deliver to|ship to|send (?:it )?to|moved to|home is|i'm at|meet me at|my ex|my flat|my house|our house|our flat|my parents)\b"
 )
 _ORGANISATION = re.compile(
-    r"(?i)\b(?:foundation|inc|llc|ltd|limited|corp|corporation|gmbh|ag|s\.?a|company|university|museum|hotel|restaurant|offices?|headquarters|store|shop|church|library|building|theat|station|clinic|hospital|school|embassy|deutsche|bahn|versicherung|verlag|bank|amt|kg|ohg|e\.v|sarl|sas|spa|srl|s\.r\.l|sp\. z|bv|b\.v|nv|ab|oy|plc|group|verein|stiftung|schule|kirche|klinik|praxis|kanzlei|shop|cafe|zoo|archiv|institut)\b"
+    r"(?i)\b(?:foundation|inc|llc|ltd|limited|corp|corporation|gmbh|ag|s\.?a|company|university|museum|museo|musee|hotel|restaurant|offices?|headquarters|store|shop|church|library|building|theat|station|clinic|hospital|school|embassy|deutsche|bahn|versicherung|verlag|bank|amt|kg|ohg|e\.v|sarl|sas|spa|srl|s\.r\.l|sp\. z|bv|b\.v|nv|ab|oy|plc|group|verein|stiftung|schule|kirche|klinik|praxis|kanzlei|shop|cafe|zoo|archiv|institut)\b"
 )
 _SEED_WORDS = re.compile(r"(?:\b[a-z]{3,8}\b[\s,]{1,3}){11,23}\b[a-z]{3,8}\b")
 _FEWEST_SEED_WORDS = 12
@@ -199,7 +199,7 @@ def _address_confidence(text: str, start: int, end: int) -> float:
 _LIVES = re.compile(r"(?i)\b(?:lives?|wohnt|habite|vive|abita|mora|woont|mieszka|bor|asuu|tenant|mieter|locataire|inquilin[oa])\b")
 _BY_POSTCODE = compile_pattern(
     r"(\p{L}[\p{L}'.\-]*(?: \p{L}[\p{L}'.\-]*){0,3} \d{1,4}[a-zA-Z]?(?:[-/]\d{1,4})?(?:,? (?:m\.|lgh|bus|apt\.?|apto\.?|int\.|piso|bte|etg?\.?|tv|th|wohnung|top|tur|kv\.?|k\.)? ?\d{0,5}[A-Za-z]{0,2})?, ?(?:[A-Z]{1,2}-)?(?:\d{5}(?:-\d{3})?|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[A-Z]{2}) [A-Z]\p{L}+)"
-    r"|(\d{1,5}[A-Za-z]?,? (?:[A-Z][A-Za-z'.]* ?){1,4}, (?:[A-Z][A-Za-z' ]{2,30},? )?(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]{2} \d{5}|[A-Z]\d[A-Z] \d[A-Z]\d))"
+    r"|(\d{1,5}[A-Za-z]?,? [A-Z][A-Za-z'.\-]*(?: (?:[A-Z][A-Za-z'.\-]*|y|yr|the|of|on|and|le|de|in|upon)){0,5} ?, (?:[A-Z][A-Za-z'\- ]{2,30},? ){0,3}(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]{2} \d{5}|[A-Z]\d[A-Z] \d[A-Z]\d))"
 )
 
 

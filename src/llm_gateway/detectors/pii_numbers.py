@@ -84,6 +84,12 @@ _OTHER_BANK_WORDS = (
     "bic",
 )
 _SEPARATORS = frozenset(" .-/()+")
+_SERVICE_LINE = re.compile(r"1[5-8][0-9]{2}-[0-9]{4}\Z")
+"""Telephones of firms in Korea."""
+_THING = re.compile(
+    r"(?i)\b(?:order|tracking|parcel|shipment|invoice|ticket|case|part|serial|build|version|batch|lot|model|reference|article|item|confirmation|receipt|booking|po|rma|isbn|issn|error|job) \Z"
+)
+"""Things that are numbered too, said right before `number is`."""
 _ZIP = re.compile(r"[0-9]{5}-[0-9]{4}\Z")
 _DATE_LIKE = re.compile(r"(?:(?:19|20)[0-9]{2}[-/. ][0-9]{1,2}[-/. ][0-9]{1,2}|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ](?:19|20)[0-9]{2})")
 _VERSION_LIKE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,3}\Z")
@@ -357,6 +363,8 @@ def bank_accounts(text: str, bank_words: Spans) -> Iterator[Hit]:
         digits = sum(map(str.isdigit, value))
         if _DATE_LIKE.match(value) or len(set(filter(str.isdigit, value))) < 3 or digits < 6 or text[match.start(1) - 1] in "$€£":
             continue
+        if _SERVICE_LINE.match(value):
+            continue
         generic = word in (
             "account",
             "accounts",
@@ -469,6 +477,7 @@ def phones_by_word(text: str, phone_words: Spans) -> Iterator[Hit]:
             or not (8 if loose else 7) <= count <= 15
             or _office(text, match.start(1))
             or len(set(value)) < 3
+            or (word == "number is" and _THING.search(text, max(0, start - 24), start))
         ):
             continue
         yield Hit("pii.phone", 0.78, "pii.phone_word", match.start(1), match.end(1))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llm_gateway.detectors.normalise import fold
 from llm_gateway.detectors.rules import Hit
-from llm_gateway.detectors.secrets_judge import LEET, changing, judged, loose_password, meeting_code, of_all_kinds, of_three, trim
+from llm_gateway.detectors.secrets_judge import LEET, OPTION, changing, judged, loose_password, meeting_code, of_all_kinds, of_three, trim
 from llm_gateway.detectors.secrets_told import changed_value, famous_phrase, told_phrase
 from llm_gateway.detectors.values import Grade, Shape, code, file_or_version, grade, placeholder, repetitive, shape, term_of_art
 
@@ -317,7 +317,7 @@ def _of_user(text: str, start: int, end: int) -> tuple[float, int, int]:
     if not match or (text[start - 1 : start] != "_" and not _USER_BEFORE.search(text, max(0, start - 64), start)):
         return 0.0, 0, 0
     value = trim(match.group(1))
-    if len(value) < 6 or code(value) or placeholder(value) or grade(value) < Grade.MIXED or _FIELD.fullmatch(value):
+    if len(value) < 6 or code(value) or placeholder(value) or grade(value) < Grade.MIXED or _FIELD.fullmatch(value) or OPTION.match(value):
         return 0.0, 0, 0
     return 0.76, match.start(1), match.start(1) + len(value)
 

@@ -9,6 +9,8 @@ LEET = re.compile(r"[a-z][0-9][A-Za-z]{2}|[a-z]{2}[0-9][A-Z]")
 CASED = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 CHANGES = re.compile(r"[A-Z]+|[a-z]+|[0-9]+")
 MARKED = re.compile(r".[!#$%^&*@?+~]")
+OPTION = re.compile(r"--?[A-Za-z]+(?:-[A-Za-z]+)*\Z|Convert(?:To|From)-[A-Z][A-Za-z]+\Z")
+"""An option of a command line, or a command of PowerShell whose result is the value."""
 _PIN = re.compile(r"[0-9]{4,12}#?\Z")
 _LETTER = re.compile(r"[A-Za-z]")
 
@@ -37,6 +39,8 @@ def judged(value: str, *, quoted: bool, password: bool, tight: bool) -> float:
     if not value or len(value) < 3:
         return 0.0
     level = grade(value)
+    if OPTION.match(value):
+        return 0.0
     if level is Grade.OPAQUE:
         return 0.9
     kind = shape(value)

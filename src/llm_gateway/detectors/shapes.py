@@ -50,8 +50,8 @@ _MANY_DIGITS = 24
 """In texts with more it is cheaper to look at the text than at each digit."""
 
 _HINTS = (
-    # six digits (with fewer there is no number and nothing encoded in digits that a rule could take for something), or a control character
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[0-9](?:[^0-9]*[0-9]){5}",
+    # six digits (with fewer there is no number and nothing encoded in digits that a rule could take for something), a postcode of Great Britain, or a control character
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[A-Z][0-9][0-9A-Z]? [0-9][A-Z]{2}|[0-9](?:[^0-9]*[0-9]){5}",
     # marks beside letters and digits, as in passwords that nothing announces
     r"[A-Za-z0-9][!#$%&*?^~@][A-Za-z0-9]|[0-9][!#$%&*]",
     # what every drawn word has: a digit or mixed cases, and six or seven more characters on one side of them
