@@ -107,6 +107,8 @@ class DbosEngine(WorkflowEngine):
         self._sessions: dict[str, Session | None] = {}
         """Of the runs that run here; None: DBOS has no part in it."""
         self._notes: dict[str, _Notes] = {}
+        self._arrives_by_s: dict[str, float] = {}
+        """Runs that this process has given out and that have not come to it, and until when they are waited for (monotonic seconds)."""
         self._attending: set[asyncio.Task[Any]] = set()
 
     async def _close(self) -> None:
@@ -147,13 +149,23 @@ class DbosEngine(WorkflowEngine):
         elif known == "CANCELLED":
             now_s = self._clock.wall_s()
             await self._store.write(lambda connection: runs.finish(connection, run.run_id, "cancelled", "cancelled in DBOS", now_s))
-        else:
+        elif known != "ENQUEUED" and self._is_overdue(run.run_id):
             await process.give_out(run.run_id)
+
+    def _is_overdue(self, run_id: str) -> bool:
+        """Whether to give a run out (again): while it is on its way from the last time, it would be carried out twice at once."""
+        now_s = self._clock.monotonic_s()
+        self._arrives_by_s = {each: due_s for each, due_s in self._arrives_by_s.items() if due_s > now_s}
+        if run_id in self._arrives_by_s:
+            return False
+        self._arrives_by_s[run_id] = now_s + ARRIVAL_S
+        return True
 
     async def _attend(self, session: Session) -> str:
         """Carry out a run that DBOS gave to this process. Cancelled where the run is to stay open."""
         task = asyncio.current_task()
         assert task is not None
+        self._arrives_by_s.pop(session.run_id, None)
         self._attending.add(task)
         task.add_done_callback(self._attending.discard)
         expected = self._expected.get(session.run_id)
