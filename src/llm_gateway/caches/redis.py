@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from llm_gateway.caching.store import Claimed, Owned, StoreUnavailable, owner_of
 from llm_gateway.core.clock import Clock
+from llm_gateway.stores.redis import redis_url
 
 _log = structlog.get_logger(__name__)
 TIMEOUT_S: Final = 0.05
@@ -127,7 +128,12 @@ class RedisStore:
         self._prefix = f"llmgw:{{{name}}}:"
         # Deadlines are set here, around a whole call; a second try is the next request's matter.
         pool = BlockingConnectionPool.from_url(
-            _redis_url(url), max_connections=CONNECTIONS, timeout=None, retry=Retry(NoBackoff(), 0), socket_keepalive=True
+            redis_url(url),
+            max_connections=CONNECTIONS,
+            timeout=None,
+            socket_timeout=None,
+            retry=Retry(NoBackoff(), 0),
+            socket_keepalive=True,
         )
         self._redis = Redis(connection_pool=pool)
         self._keys = [self._prefix + part for part in ("used", "ends", "sizes", "bytes")]
@@ -224,9 +230,3 @@ class RedisStore:
         if not self.healthy:
             _log.info("Redis answers again")
         self.healthy = True
-
-
-def _redis_url(url: str) -> str:
-    """Valkey's own schemes mean what Redis's mean."""
-    scheme, separator, rest = url.partition("://")
-    return {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme) + separator + rest

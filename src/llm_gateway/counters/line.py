@@ -21,6 +21,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from llm_gateway.stores.redis import redis_url
+
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 SCRIPT: Final = files("llm_gateway.counters").joinpath("redis.lua").read_bytes()
@@ -83,11 +85,9 @@ class Line:
         script: bytes = SCRIPT,
         what: str = "limit store: this process grants its share of every limit",
     ) -> None:
-        scheme, _, rest = url.partition("://")
-        plain = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
         # Time-outs and retries are this class's own; RESP 2 and no driver's name save three round trips on connecting.
         self._pool = ConnectionPool.from_url(
-            f"{plain}://{rest}", protocol=2, driver_info=None, socket_timeout=None, socket_connect_timeout=timeout_s,
+            redis_url(url), protocol=2, driver_info=None, socket_timeout=None, socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0), health_check_interval=0,
         )  # fmt: skip
         self._by_digest = (b"EVALSHA", sha1(script, usedforsecurity=False).hexdigest().encode())

@@ -6,15 +6,13 @@ itself; nothing else comes of it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from llm_gateway.core.clock import Clock
+from llm_gateway.stores.redis import redis_client
 
 _log = structlog.get_logger(__name__)
 PREFIX: Final = "llmgw:{rests}:"
@@ -53,11 +51,7 @@ class SharedRests:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        scheme, separator, rest = url.partition("://")
-        plain = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme) + separator + rest
-        self._redis: Any = Redis.from_url(
-            plain, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0), decode_responses=False
-        )
+        self._redis = redis_client(url)
         self._clock = clock
         self._houses = houses
         self._sleep = sleep
@@ -97,7 +91,8 @@ class SharedRests:
             is_news = house.cooled_until_s > self._known.get(name, now_s) + SLACK_S
             words += [max(0, int((house.cooled_until_s - now_s) * 1_000)) if is_news else 0, int(house.at_limit)]
         # In full and not by its digest: it is short, and seldom.
-        found = await self._redis.eval(_EXCHANGE, len(houses), *(PREFIX + name for name in houses), *words)
+        async with asyncio.timeout(TIMEOUT_S):
+            found = await self._redis.eval(_EXCHANGE, len(houses), *(PREFIX + name for name in houses), *words)
         now_s = self._clock.monotonic_s()
         for place, (name, house) in enumerate(houses.items()):
             rest_s, why = found[2 * place] / 1_000, found[2 * place + 1]

@@ -4,16 +4,15 @@ One hash: a field for each database, its value the sum of everything counted the
 cannot take anything back: an older sum is not written over a newer one. A Redis that is away leaves out the others' figures.
 """
 
-from typing import Any, Final, cast
+import asyncio
+from typing import Final, cast
 
 import msgspec
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from llm_gateway.metrics.aggregate import Aggregate, unpack
+from llm_gateway.stores.redis import redis_client
 
 _log = structlog.get_logger(__name__)
 KEY: Final = "llm-gateway:metrics"
@@ -35,9 +34,7 @@ class RedisBoard:
 
     def __init__(self, url: str, home: str) -> None:
         self._home = home
-        self._redis: Any = Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0), decode_responses=False
-        )
+        self._redis = redis_client(url)
         self._put = self._redis.register_script(_PUT)
         self._away = False
 
@@ -45,7 +42,8 @@ class RedisBoard:
         """Show what this database has counted, unless a newer sum is there."""
         count = sum(cell.requests for cell in whole.requests.values())
         try:
-            await self._put(keys=[KEY], args=[self._home, int(whole.since_s), count, whole.pack()])
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._put(keys=[KEY], args=[self._home, int(whole.since_s), count, whole.pack()])
             self._away = False
         except (RedisError, OSError) as failure:
             self._note(failure)
@@ -53,7 +51,8 @@ class RedisBoard:
     async def others(self) -> list[Aggregate]:
         """What the other databases have counted; as far as Redis says."""
         try:
-            found = cast(dict[bytes, bytes], await self._redis.hgetall(KEY))
+            async with asyncio.timeout(TIMEOUT_S):
+                found = cast(dict[bytes, bytes], await self._redis.hgetall(KEY))
         except (RedisError, OSError) as failure:
             self._note(failure)
             return []

@@ -72,7 +72,8 @@ class _Notes:
         over = False
         while not over:
             with contextlib.suppress(TimeoutError):
-                over = await asyncio.wait_for(self._over.wait(), NOTE_EVERY_S)
+                async with asyncio.timeout(NOTE_EVERY_S):
+                    over = await self._over.wait()
             records, self._pending = self._pending, []
             if records:
                 await self._store.write(lambda connection, records=records: runs.note_steps(connection, self._run_id, records))  # type: ignore[misc]

@@ -93,7 +93,8 @@ class WorkflowEngine:
         queue = self.listen(run_id)
         while (wait_s := left_s()) > 0:
             try:
-                record = await asyncio.wait_for(queue.get(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    record = await queue.get()
             except TimeoutError:
                 return
             if record is None:

@@ -99,3 +99,18 @@ async def test_a_store_that_is_away_is_found_again(capsys: pytest.CaptureFixture
         await heard.rests.exchange()
         await heard.rests.aclose()
         assert 30 < heard.rest_s() <= 40.1
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")  # redis-py does not wait for what it closes
+async def test_it_ends_at_whatever_moment_it_is_cancelled(valkey: Valkey) -> None:
+    for moments in range(60):
+        process = Process(valkey)
+        process.rests._sleep = lambda _: asyncio.sleep(0)
+        await process.rests.exchange()
+        running = asyncio.create_task(process.rests.run())
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        running.cancel()
+        ended, _ = await asyncio.wait([running], timeout=5)
+        running.cancel()
+        assert ended, f"cancelled after {moments} turns of the loop, it went on"

@@ -63,7 +63,7 @@ async def test_the_figures_of_one_that_has_gone_stay(tmp_path: Path, valkey: Val
 
 
 async def test_an_older_sum_is_not_written_over_a_newer_one_unless_the_database_is_a_new_one(valkey: Valkey) -> None:
-    board, reader = RedisBoard(valkey.url, "here"), RedisBoard(valkey.url, "there")
+    board, reader = RedisBoard(valkey.url, "here"), RedisBoard(valkey.url.replace("redis://", "valkey://"), "there")
     newer, older = counted(call(), call()), counted(call())
     newer.since_s = older.since_s = 100.0
 
