@@ -9,7 +9,7 @@ the body of a request that offers an upgrade (the JDK's HTTP client does, with e
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from math import inf
 from time import monotonic
@@ -19,23 +19,19 @@ from urllib.parse import unquote_to_bytes
 import httptools
 
 from llm_gateway.api.asgi import CONNECTION
+from llm_gateway.http_cycle import STATUS_LINES, Cycle, Message
 
 MAX_HEAD_BYTES: Final = 64 << 10
 MAX_URL_BYTES: Final = 8 << 10
 MAX_SPLIT_BYTES: Final = 5 * MAX_HEAD_BYTES
 """Of a head as it came: each header has four more bytes than its name and value, and at least one of these."""
-HIGH_WATER_BYTES: Final = 64 << 10
-"""Of a body that nobody has asked for yet; the socket is not read beyond."""
 MAX_PATHS: Final = 256
 """Parsed URLs that are kept: a gateway's paths are few."""
 
 _log = logging.getLogger("uvicorn.error")
-_STATUS: Final[dict[int, bytes]] = {int(status): b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
-_BODILESS: Final = frozenset({204, 304})
 _paths: dict[bytes, tuple[str, bytes, bytes]] = {}
 
-Message = MutableMapping[str, Any]
 Application = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
 
@@ -51,7 +47,7 @@ def refusal(status: HTTPStatus, code: str, message: str) -> bytes:
     """A whole response to what is no request, after which the connection is closed."""
     body = b'{"error":{"type":"invalid_request","message":"%s","param":null,"code":"%s"}}' % (message.encode(), code.encode())
     head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-    return _STATUS[status] + head + body
+    return STATUS_LINES[status] + head + body
 
 
 TOO_SLOW: Final = refusal(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "the request did not arrive in time")
@@ -60,183 +56,6 @@ TOO_LARGE: Final = refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large",
     f"expected a URL of at most {MAX_URL_BYTES} bytes, and at most {MAX_HEAD_BYTES} bytes of headers",
 )  # fmt: skip
-
-
-class Cycle:
-    """One request and its response: `receive` and `send` of ASGI, and what a handler may know of its connection (`Connection`)."""
-
-    __slots__ = (
-        "_asked", "_body", "_connection", "_framing", "_given", "_head", "_left", "accepted_s", "answered", "arrived",
-        "keeps_alive", "left", "on_lost", "scope", "started", "waiter",
-    )  # fmt: skip
-
-    def __init__(self, connection: "HttpProtocol", scope: Message, accepted_s: float, keeps_alive: bool) -> None:
-        self._connection = connection
-        self.scope = scope
-        self.accepted_s = accepted_s
-        """Monotonic seconds at which the request's first byte was parsed."""
-        self.on_lost: Callable[[], object] | None = None
-        self.left = False
-        """Whether `cancel` was called."""
-        self.keeps_alive = keeps_alive
-        self.arrived = False
-        """Whether the whole request is here."""
-        self.answered = False
-        """Whether the whole response was written."""
-        self.started = False
-        self._asked = False
-        self._body: bytes | bytearray = b""
-        self._given = False
-        self.waiter: asyncio.Future[None] | None = None
-        self._head = b""
-        self._framing = ""
-
-    def feed(self, data: bytes) -> bool:
-        """The next bytes of the body. Whether there are more than somebody has asked for."""
-        if self.answered:  # nobody will read it
-            return False
-        if not self._body:
-            self._body = data
-        else:
-            if isinstance(self._body, bytes):
-                self._body = bytearray(self._body)
-            self._body += data
-        if self.waiter is not None:
-            self.wake()
-        return len(self._body) > HIGH_WATER_BYTES
-
-    def wake(self) -> None:
-        """Something has changed for whoever waits in `receive`."""
-        waiter = self.waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    def cancel(self) -> None:
-        """Cancel the task that serves this request: nobody waits for it."""
-        self.left = True
-        self._connection.cancel(self)
-
-    def whole_body(self) -> bytes | None:
-        """The body, if all of it has come and nobody has asked for it yet; else None, and `receive` gives it."""
-        if not self.arrived or self._given or self._connection.lost:
-            return None
-        self._given = True
-        body, self._body = self._body, b""
-        if not self._connection.is_reading:
-            self._connection.resume_reading()
-        return bytes(body)
-
-    async def receive(self) -> Message:
-        """ASGI: what has come of the body, or that there is nobody any more."""
-        connection = self._connection
-        asked, self._asked = self._asked, True
-        while True:
-            if connection.lost or self.answered:
-                return {"type": "http.disconnect"}
-            if not self._given and (self._body or self.arrived):
-                body, self._body = bytes(self._body), b""
-                self._given = self.arrived
-                connection.resume_reading()
-                return {"type": "http.request", "body": body, "more_body": not self.arrived}
-            if not (asked or self.started) and _waits_to_be_asked(self.scope):
-                connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            asked = True
-            self.waiter = connection.loop.create_future()
-            await self.waiter
-
-    def answer(self, lines: str, body: bytes) -> bool:
-        """Send a whole 200 response; `lines` are its headers but the length, each ended by CRLF, with no other line break.
-
-        False: not now, or not to this request; nothing was sent, and `send` does it.
-        """
-        connection = self._connection
-        if self.started or connection.paused is not None or self.scope["method"] == "HEAD":
-            return False
-        if not connection.lost:
-            self.started = self.answered = True
-            ending = "" if self.keeps_alive else "connection: close\r\n"
-            head = f"{lines}{ending}content-length: {len(body)}\r\n\r\n"
-            connection.transport.write(b"".join((connection.usual_beginning(), head.encode(), body)))
-            connection.done(self)
-        return True
-
-    async def send(self, message: Message) -> None:
-        """ASGI: the next part of the response.
-
-        Raises:
-            RuntimeError: the application's messages make no HTTP response.
-        """
-        connection = self._connection
-        if connection.paused is not None:
-            await connection.writable()
-        if connection.lost:
-            return
-        if message["type"] == "http.response.start":
-            self._begin(message["status"], message.get("headers", []))
-        else:
-            self._write(message.get("body", b""), message.get("more_body", False))
-
-    def _begin(self, status: int, headers: "list[tuple[bytes, bytes]]") -> None:
-        if self.started:
-            raise RuntimeError("a response was begun twice")
-        self.started = True
-        length: bytes | None = None
-        usual, lines = self._connection.usual_headers()
-        lines += 2  # the status and the empty one
-        head = [_STATUS[status] if status in _STATUS else b"HTTP/1.1 %d \r\n" % status, usual]
-        for name, value in headers:
-            if name == b"content-length":
-                length = value
-            elif name == b"connection":  # ours to say
-                self.keeps_alive = self.keeps_alive and b"close" not in value.lower()
-                continue
-            head += (name, b": ", value, b"\r\n")
-            lines += 1
-        if not self.keeps_alive:
-            head.append(b"connection: close\r\n")
-            lines += 1
-        if status in _BODILESS or self.scope["method"] == "HEAD":
-            self._framing = "none"
-        elif length is not None:
-            self._framing = "length"
-            self._left = int(length)
-        elif self.scope["http_version"] == "1.0":
-            self._framing, self.keeps_alive = "close", False
-        else:
-            self._framing = "chunked"
-            head.append(b"transfer-encoding: chunked\r\n")
-            lines += 1
-        head.append(b"\r\n")
-        whole = b"".join(head)
-        # A line break in a name or value would begin a header, or a response, of somebody else's making.
-        if not whole.count(b"\r") == whole.count(b"\n") == lines:
-            raise RuntimeError("a response header has a line break in it")
-        if self._framing in {"length", "none"}:  # leaves with the body
-            self._head = whole
-        else:
-            self._connection.write(whole)
-
-    def _write(self, body: bytes, more: bool) -> None:
-        if not self.started or self.answered:
-            raise RuntimeError("a body outside of a response")
-        framing = self._framing
-        if framing == "length":
-            self._left -= len(body)
-            if self._left < 0 or (self._left and not more):
-                raise RuntimeError("a body of another length than its content-length says")
-        elif framing == "chunked":
-            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            if not more:
-                body += b"0\r\n\r\n"
-        elif framing == "none":
-            body = b""
-        head, self._head = self._head, b""
-        if head or body:
-            self._connection.write(head + body)
-        if not more:
-            self.answered = True
-            self.wake()
-            self._connection.done(self)
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -508,7 +327,7 @@ class HttpProtocol(asyncio.Protocol):
         headers = self._server.default_headers
         if headers is not HttpProtocol._usual[0]:
             lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
-            HttpProtocol._usual = (headers, lines, len(headers), _STATUS[HTTPStatus.OK] + lines)
+            HttpProtocol._usual = (headers, lines, len(headers), STATUS_LINES[HTTPStatus.OK] + lines)
         return HttpProtocol._usual[1:3]
 
     def usual_beginning(self) -> bytes:
@@ -565,11 +384,6 @@ class HttpProtocol(asyncio.Protocol):
         if (current is None or current is self._arriving) and not (current is not None and current.started):
             self.transport.write(response)
         self.transport.close()
-
-
-def _waits_to_be_asked(scope: Message) -> bool:
-    """Whether the caller sends its body when it is told to."""
-    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
 
 
 def _parsed(url: bytes) -> tuple[str, bytes, bytes]:

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from llm_gateway.caching.store import Claimed, Owned, StoreUnavailable, owner_of
 from llm_gateway.core.clock import Clock
-from llm_gateway.stores.redis import redis_url
+from llm_gateway.redis_client import redis_url
 
 _log = structlog.get_logger(__name__)
 TIMEOUT_S: Final = 0.05

@@ -21,7 +21,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from llm_gateway.stores.redis import redis_url
+from llm_gateway.redis_client import redis_url
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from llm_gateway.metrics.aggregate import Aggregate, unpack
-from llm_gateway.stores.redis import redis_client
+from llm_gateway.redis_client import redis_client
 
 _log = structlog.get_logger(__name__)
 KEY: Final = "llm-gateway:metrics"

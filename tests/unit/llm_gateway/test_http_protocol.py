@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_gateway.api.asgi import CONNECTION
-from llm_gateway.http_protocol import HIGH_WATER_BYTES, MAX_HEAD_BYTES, MAX_URL_BYTES, HttpProtocol, Times
+from llm_gateway.http_cycle import HIGH_WATER_BYTES
+from llm_gateway.http_protocol import MAX_HEAD_BYTES, MAX_URL_BYTES, HttpProtocol, Times
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]

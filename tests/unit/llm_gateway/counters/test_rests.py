@@ -101,7 +101,8 @@ async def test_a_store_that_is_away_is_found_again(capsys: pytest.CaptureFixture
         assert 30 < heard.rest_s() <= 40.1
 
 
-@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")  # redis-py does not wait for what it closes
+# redis-py does not wait for what it closes
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 async def test_it_ends_at_whatever_moment_it_is_cancelled(valkey: Valkey) -> None:
     for moments in range(60):
         process = Process(valkey)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_gateway.stores.redis import redis_client, redis_url
+from llm_gateway.redis_client import redis_client, redis_url
 
 
 @pytest.mark.parametrize(
