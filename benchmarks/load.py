@@ -1,4 +1,5 @@
-"""A closed-loop load generator: so many connections, each sending its next request when the last answer is whole.
+"""A closed-loop load generator: so many connections, each sending its next request when the last answer is whole, or, at a rate that is
+asked for, when its turn has come too.
 
 `python -m benchmarks.load URL --body JSON ...` prints one JSON line: requests, errors, seconds, latency percentiles.
 """
@@ -15,12 +16,28 @@ from urllib.parse import urlsplit
 import uvloop
 
 
+class Turns:
+    """When requests are sent: at `rate` a second (0: as soon as may be) until `stop_s`."""
+
+    def __init__(self, rate: float, started_s: float, stop_s: float) -> None:
+        self.stop_s = stop_s
+        self._interval_s = 1 / rate if rate else 0.0
+        self._next_s = started_s
+
+    def next_s(self) -> float:
+        """The next turn; it is taken."""
+        turn_s = self._next_s
+        self._next_s += self._interval_s
+        return turn_s
+
+
 class Caller(asyncio.Protocol):
     """One keep-alive connection. Knows only as much HTTP as telling where an answer ends."""
 
-    def __init__(self, request: bytes, stop_s: float, done: "asyncio.Future[None]", latencies_s: list[float], failures: list[str]) -> None:
+    def __init__(self, request: bytes, turns: "Turns", done: "asyncio.Future[None]", latencies_s: list[float], failures: list[str]) -> None:
         self.request = request
-        self.stop_s = stop_s
+        self.turns = turns
+        self.stop_s = turns.stop_s
         self.done = done
         self.latencies_s = latencies_s
         self.failures = failures
@@ -28,7 +45,14 @@ class Caller(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it is one
         self.transport = transport
-        self._send()
+        self._send_in_turn()
+
+    def _send_in_turn(self) -> None:
+        wait_s = self.turns.next_s() - time.perf_counter()
+        if wait_s > 0:
+            asyncio.get_running_loop().call_later(wait_s, self._send)
+        else:
+            self._send()
 
     def _send(self) -> None:
         self.sent_s = time.perf_counter()
@@ -46,7 +70,7 @@ class Caller(asyncio.Protocol):
             self.failures.append(self.held[:300].decode("latin-1"))
         self.held = b""
         if now_s < self.stop_s and len(self.failures) < 100:
-            self._send()
+            self._send_in_turn()
         else:
             self.transport.close()
 
@@ -73,8 +97,8 @@ def _same(caller: Caller) -> Caller:
     return caller
 
 
-async def run(url: str, body: bytes, connections: int, seconds: float, headers: dict[str, str]) -> dict[str, object]:
-    """Load `url` for `seconds`."""
+async def run(url: str, body: bytes, connections: int, seconds: float, rate: float, headers: dict[str, str]) -> dict[str, object]:
+    """Load `url` for `seconds`, at `rate` requests a second (0: as fast as it answers)."""
     parts = urlsplit(url)
     lines = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", "Content-Type: application/json", f"Content-Length: {len(body)}"]
     request = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items())]).encode() + b"\r\n\r\n" + body
@@ -82,10 +106,11 @@ async def run(url: str, body: bytes, connections: int, seconds: float, headers: 
     latencies_s: list[float] = []
     failures: list[str] = []
     started_s = time.perf_counter()
+    turns = Turns(rate, started_s, started_s + seconds)
     dones = []
     for _ in range(connections):
         done: asyncio.Future[None] = loop.create_future()
-        caller = Caller(request, started_s + seconds, done, latencies_s, failures)
+        caller = Caller(request, turns, done, latencies_s, failures)
         await loop.create_connection(partial(_same, caller), parts.hostname or "", parts.port or 80)
         dones.append(done)
     await asyncio.gather(*dones)
@@ -108,7 +133,8 @@ if __name__ == "__main__":
     parser.add_argument("--body", required=True)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--header", action="append", default=[])
     options = parser.parse_args()
     named = dict(pair.split(":", 1) for pair in options.header)
-    json.dump(uvloop.run(run(options.url, options.body.encode(), options.connections, options.seconds, named)), sys.stdout)
+    json.dump(uvloop.run(run(options.url, options.body.encode(), options.connections, options.seconds, options.rate, named)), sys.stdout)

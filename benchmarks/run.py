@@ -25,6 +25,8 @@ from typing import Any, NamedTuple
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+RATE = 1000
+"""Requests a second, where both are asked as often: what a request costs falls with the load, and nginx's limit is another one."""
 PROMPT = "Explain, for an engineer who knows classical circuits, how a quantum computer computes. " * 12
 NATIVE = json.dumps({"prompt": PROMPT[:1000], "provider": "openai", "max_tokens": 500})
 OPENAI = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": PROMPT[:1000]}], "max_tokens": 500})
@@ -108,10 +110,11 @@ def answers(url: str, body: str | None = None) -> bool:
         return False
 
 
-def measure(server: Process, url: str, body: str, seconds: float, connections: int, load_cpu: int) -> Figure:
+def measure(server: Process, url: str, body: str, seconds: float, connections: int, load_cpu: int, rate: float = 0) -> Figure:
+    """What a request costs `server` at `rate` requests a second (0: as many as it answers)."""
     before_s = server.cpu_s()
     command = ["taskset", "-c", str(load_cpu), sys.executable, "-m", "benchmarks.load", url, "--body", body]
-    command += ["--connections", str(connections), "--seconds", str(seconds)]
+    command += ["--connections", str(connections), "--seconds", str(seconds), "--rate", str(rate)]
     result: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     if result["failures"]:
         print(f"  {result['failures']} failures, first: {result['failure'][:200]!r}", file=sys.stderr)
@@ -207,22 +210,24 @@ def main() -> int:
     with upstream(other) as port, nginx(port, own) as (proxy, proxy_url), gateway(port, own) as (process, url, cold_s):
         idle_mib = process.memory_mib()
         plan = [
-            ("nginx, unary", proxy, proxy_url, OPENAI, 64),
-            ("gateway /query", process, url + "/query", NATIVE, 64),
-            ("nginx, 50-chunk stream", proxy, proxy_url, OPENAI_STREAM, 16),
-            ("gateway /stream", process, url + "/stream", NATIVE, 16),
-            ("nginx, unary /v1", proxy, proxy_url, OPENAI, 64),
-            ("gateway /v1/chat", process, url + "/v1/chat/completions", OPENAI, 64),
-            ("nginx, stream /v1", proxy, proxy_url, OPENAI_STREAM, 16),
-            ("gateway /v1/chat, stream", process, url + "/v1/chat/completions", OPENAI_STREAM, 16),
-            ("nginx, 1 connection", proxy, proxy_url, OPENAI, 1),
-            ("gateway, 1 connection", process, url + "/query", NATIVE, 1),
+            ("nginx, unary", proxy, proxy_url, OPENAI, 64, 0),
+            ("gateway /query", process, url + "/query", NATIVE, 64, 0),
+            ("nginx, 50-chunk stream", proxy, proxy_url, OPENAI_STREAM, 16, 0),
+            ("gateway /stream", process, url + "/stream", NATIVE, 16, 0),
+            ("nginx, unary /v1", proxy, proxy_url, OPENAI, 64, 0),
+            ("gateway /v1/chat", process, url + "/v1/chat/completions", OPENAI, 64, 0),
+            ("nginx, stream /v1", proxy, proxy_url, OPENAI_STREAM, 16, 0),
+            ("gateway /v1/chat, stream", process, url + "/v1/chat/completions", OPENAI_STREAM, 16, 0),
+            ("nginx, 1 connection", proxy, proxy_url, OPENAI, 1, 0),
+            ("gateway, 1 connection", process, url + "/query", NATIVE, 1, 0),
+            (f"nginx, {RATE}/s", proxy, proxy_url, OPENAI, 64, RATE),
+            (f"gateway /query, {RATE}/s", process, url + "/query", NATIVE, 64, RATE),
         ]
-        for _, server, address, body, connections in plan:  # warm-up
-            measure(server, address, body, 1.0, connections, other)
+        for _, server, address, body, connections, rate in plan:  # warm-up
+            measure(server, address, body, 1.0, connections, other, rate)
         for _ in range(options.rounds):
-            for name, server, address, body, connections in plan:
-                rows.setdefault(name, []).append(measure(server, address, body, options.seconds, connections, other))
+            for name, server, address, body, connections, rate in plan:
+                rows.setdefault(name, []).append(measure(server, address, body, options.seconds, connections, other, rate))
         loaded_mib = process.memory_mib()
     report(rows, idle_mib, loaded_mib, cold_s, options.json)
     return 0
