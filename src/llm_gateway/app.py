@@ -13,12 +13,11 @@ from typing import Protocol, cast
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from llm_gateway.api.access import Guard
 from llm_gateway.api.anthropic import AnthropicApi, by_version
 from llm_gateway.api.asgi import Handler, Receive, Scope, Send, fields_of, header, respond
+from llm_gateway.api.door import Management
 from llm_gateway.api.errors import error_body, error_headers
 from llm_gateway.api.integrations import IntegrationsApi
-from llm_gateway.api.management import management_app
 from llm_gateway.api.native import NativeApi
 from llm_gateway.api.ollama import OllamaApi
 from llm_gateway.api.openai import OpenAiApi
@@ -126,7 +125,7 @@ class App:
         self._under["GET"] = {**self._under["GET"], DASHBOARD: dashboard}
         self._under["POST"] = {**self._under.get("POST", {}), DASHBOARD: dashboard, **integrations.under}
         self._unknown = Unknown(self, self.clock, self._methods_of)
-        self._management = Guard(management_app(self.overview), self.overview)
+        self._management = Management(self.overview)
         self.stopping = False
         self._tracing: Closing | None = None
         self.on_started: Callable[[], None] = lambda: None
@@ -150,13 +149,14 @@ class App:
         name = correlation_id(header(scope, b"x-correlation-id"), self.clock.wall_s(), urandom)
         scope.setdefault("state", {})["correlation_id"] = name
         correlation.set(name)
-        if not self._management.serves(scope) and await self._unknown(scope, receive, send):
+        management = await self._management.endpoints()
+        if not management.serves(scope) and await self._unknown(scope, receive, send):
             return
         if handler is not None:
             failure = InvalidRequest(f"{scope['path']} takes POST", code="method_not_allowed")
             await respond(send, 405, [*error_headers(failure), (b"allow", b"POST")], error_body(failure, name))
             return
-        await self._management(scope, receive, _with_header(send, b"x-correlation-id", name.encode()))
+        await management(scope, receive, _with_header(send, b"x-correlation-id", name.encode()))
 
     def _methods_of(self, path: str) -> list[str]:
         """The methods that a path of a dialect takes."""

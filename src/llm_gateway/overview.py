@@ -7,11 +7,9 @@ import structlog
 
 from llm_gateway import __version__
 from llm_gateway.api import documents as doc
-from llm_gateway.api.cache import CacheClearBody, CacheStatusDocument, cache_status_document
+from llm_gateway.api.bodies import CacheClearBody, ResetBody, TierBody
 from llm_gateway.api.call import STRATEGIES
-from llm_gateway.api.limits import ResetBody
 from llm_gateway.api.native_schema import ChatBody, chat_request
-from llm_gateway.api.tiers import TierBody, TiersDocument
 from llm_gateway.audit.reading import TrailReader
 from llm_gateway.caching.store import StoreUnavailable
 from llm_gateway.core.clock import Clock
@@ -32,6 +30,7 @@ from llm_gateway.ledger.desk import Desk
 from llm_gateway.metrics.exposition import Gauges
 from llm_gateway.metrics.view import MetricsView, Record, shown_route
 from llm_gateway.overview_documents import (
+    cache_status_document,
     candidate_documents,
     conversation_document,
     eligible_documents,
@@ -274,12 +273,12 @@ class Overview:
             caller = Caller(credentials.user_id)
         return limit_status_document(await self._gateway.limiter.status(caller))
 
-    def tiers(self) -> TiersDocument:
+    def tiers(self) -> doc.TiersDocument:
         """The tiers that were given to callers."""
         gateway = self._gateway
-        return TiersDocument(tiers=dict(gateway.shared.tiers.by_caller), known=list(gateway.settings.rate_limiting))
+        return doc.TiersDocument(tiers=dict(gateway.shared.tiers.by_caller), known=list(gateway.settings.rate_limiting))
 
-    async def assign_tier(self, asked: TierBody, by: Caller) -> TiersDocument:
+    async def assign_tier(self, asked: TierBody, by: Caller) -> doc.TiersDocument:
         """Give a caller a tier, or take it back."""
         gateway = self._gateway
         known = gateway.settings.rate_limiting
@@ -342,7 +341,7 @@ class Overview:
         name = cache.name_of(exchange)
         return doc.CacheForecast(state="hit" if await cache.has(name) else "miss", key=name)
 
-    async def cache_status(self, credentials: Credentials) -> CacheStatusDocument:
+    async def cache_status(self, credentials: Credentials) -> doc.CacheStatusDocument:
         """How the cache fares, as far as it is the asker's to see."""
         gateway = self._gateway
         try:

@@ -1,8 +1,12 @@
 """The documents of the management API, made from the parts' own values."""
 
-from typing import Literal
+from typing import Any, Final, Literal
 
 from llm_gateway.api import documents as doc
+from llm_gateway.cache_manager import CacheManager
+from llm_gateway.caching.cache import CacheStatus
+from llm_gateway.caching.figures import Tally
+from llm_gateway.caching.store import Owned
 from llm_gateway.conversation_memory import Conversation
 from llm_gateway.core.clearance import Clearance
 from llm_gateway.core.findings import Sensitivity
@@ -13,6 +17,7 @@ from llm_gateway.gateway import Upstream, is_local
 from llm_gateway.rate_limiter import CallerLimits
 from llm_gateway.routing.states import ProviderState
 
+_MOST_CALLERS: Final = 100
 _HEALTH: dict[str, Literal["healthy", "degraded", "unhealthy", "unconfigured"]] = {
     "available": "healthy",
     "degraded": "degraded",
@@ -154,3 +159,46 @@ def _capabilities(upstream: Upstream) -> list[str]:
     can = upstream.provider.capabilities
     names = ("chat", "embeddings", "tools", "images", "documents", "json_schema", "logprobs", "choices")
     return [name for name in names if getattr(can, name)]
+
+
+def cache_status_document(found: CacheStatus, manager: CacheManager) -> doc.CacheStatusDocument:
+    """The figures as the endpoint shows them."""
+    settings = manager.settings
+    callers = {name: found.callers.get(name, Tally()) for name in {**found.owners, **found.callers}}
+    owned = {name: found.owners.get(name, Owned()) for name in callers}
+    first = sorted(callers, key=lambda name: (-callers[name].hits, -owned[name].bytes, name))[:_MOST_CALLERS]
+    total_bytes = sum([owner.bytes for owner in found.owners.values()])
+    return doc.CacheStatusDocument(
+        status=manager.state,
+        store="redis" if manager.cache.store.shared else "memory",
+        scope=settings.scope,
+        total_entries=sum([owner.entries for owner in found.owners.values()]),
+        total_bytes=total_bytes,
+        total_size_mb=round(total_bytes / 1e6, 3),
+        max_entries=settings.max_size,
+        max_bytes=settings.max_bytes,
+        default_ttl=settings.default_ttl,
+        semantic=doc.CacheSemanticDocument(
+            enabled=settings.semantic.enabled,
+            embeddings=settings.semantic.embeddings.provider,
+            threshold=settings.semantic.threshold,
+            questions=len(manager.cache.questions or ()),
+            hits=manager.cache.figures.semantic_hits,
+        ),
+        by_caller={
+            name: doc.CacheCallerDocument(**_tally(callers[name]), entries=owned[name].entries, bytes=owned[name].bytes) for name in first
+        },
+        by_model={name: doc.CacheTallyDocument(**_tally(tally)) for name, tally in sorted(found.models.items())},
+        **_tally(found.total),
+    )
+
+
+def _tally(tally: Tally) -> dict[str, Any]:
+    return {
+        "hits": tally.hits,
+        "misses": tally.misses,
+        "hit_rate": round(tally.hit_rate, 4),
+        "saved_tokens": tally.saved_tokens,
+        "saved_cost": round(tally.saved_usd, 10),
+        "unpriced_hits": tally.unpriced_hits,
+    }

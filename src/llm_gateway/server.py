@@ -42,11 +42,11 @@ class GracefulServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve."""
         await super().startup(sockets)
-        if self._has_process:  # what stands by now stays: the cycle collector need not look at it
-            gc.collect()
+        if self._has_process:  # what stands by now stays: the cycle collector need not look at it, not even once
             _give_back_memory()
             gc.freeze()
             gc.set_threshold(GC_ALLOCATIONS, *gc.get_threshold()[1:])
+            gc.enable()
 
     async def _serve(self, sockets: list[socket.socket] | None = None) -> None:
         await super()._serve(sockets)

@@ -79,10 +79,10 @@ class Supervisor:
         for each in (*_STOP, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(each, lambda *_: None)  # what came is read from the pipe
         signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
-        gc.collect()
         gc.freeze()  # what the workers share stays shared
         for worker in self._workers:
             self._start(worker)
+        gc.enable()
         while True:
             stop = False
             for caught in self._next_signals():

@@ -261,3 +261,54 @@ class ExplainDocument(Document):
     reason: str
     policy_version: str
     correlation_id: str
+
+
+class CacheClearDocument(Document):
+    entries_cleared: int
+    pattern: str | None = Field(description="As it was asked.")
+
+
+class CacheTallyDocument(Document):
+    """Counts since the process began, of this process."""
+
+    hits: int
+    misses: int = Field(description="Always 0 by model: which model would have answered is known of hits alone.")
+    hit_rate: float = Field(description="A fraction.")
+    saved_tokens: int
+    saved_cost: float = Field(description="USD that hits cost when they were made.")
+    unpriced_hits: int = Field(description="Hits whose price nobody knows; they are not in `saved_cost`.")
+
+
+class CacheCallerDocument(CacheTallyDocument):
+    entries: int
+    bytes: int
+
+
+class CacheSemanticDocument(Document):
+    """Answers to other wordings of a question. Counts are of all callers of this process, since it began."""
+
+    enabled: bool
+    embeddings: str = Field(description="Where vectors come from: `offline`, or a provider.")
+    threshold: float
+    questions: int = Field(description="Questions that this process remembers.")
+    hits: int = Field(description="They are among `hits`.")
+
+
+class CacheStatusDocument(CacheTallyDocument):
+    status: Literal["healthy", "degraded", "disabled"] = Field(description="degraded: its store does not answer, every request is a miss.")
+    store: Literal["memory", "redis"]
+    scope: Literal["caller", "shared"]
+    total_entries: int
+    total_bytes: int
+    total_size_mb: float
+    max_entries: int
+    max_bytes: int
+    default_ttl: float = Field(description="Seconds.")
+    semantic: CacheSemanticDocument
+    by_caller: dict[str, CacheCallerDocument] = Field(description="The hundred with the most hits, then with the most bytes.")
+    by_model: dict[str, CacheTallyDocument] = Field(description="By `provider/model`.")
+
+
+class TiersDocument(Document):
+    tiers: dict[str, str] = Field(description="Tier by caller, as it was given here.")
+    known: list[str] = Field(description="The tiers that there are (`rate_limiting`).")

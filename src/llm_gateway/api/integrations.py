@@ -1,20 +1,18 @@
-"""The integrated services over HTTP: one operation at a time, the richer queries that use them, and what there is."""
+"""The integrated services over HTTP: one operation at a time, and the richer queries that use them."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final, Protocol
 
 import msgspec
-from fastapi import APIRouter
 
 from llm_gateway.api.accounting import accounting
 from llm_gateway.api.asgi import Handler, header
 from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
-from llm_gateway.api.documents import Document
 from llm_gateway.api.errors import NativeDialect, invalid_body
 from llm_gateway.api.native_schema import ChatBody, chat_request
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import InvalidRequest, NotFound
-from llm_gateway.core.exchange import Credentials, Exchange
+from llm_gateway.core.exchange import Exchange
 from llm_gateway.core.types import ChatRequest, Chunk, JsonObject
 
 _encode = msgspec.json.Encoder().encode
@@ -75,16 +73,6 @@ class Run(Protocol):
     def took(self) -> float: ...
     @property
     def steps(self) -> tuple[Step, ...]: ...
-
-
-class Services(Protocol):
-    """What there is, and how it fares; and one operation, for what has an endpoint of its own."""
-
-    def service_catalogue(self) -> list[JsonObject]: ...
-    async def service_status(self) -> list[JsonObject]: ...
-    async def integrate(
-        self, service: str, operation: str, body: JsonObject, credentials: Credentials, correlation_id: str
-    ) -> JsonObject: ...
 
 
 class Enriching(Protocol):
@@ -243,62 +231,3 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _event(document: dict[str, Any]) -> bytes:
     return b"data: " + _encode(document) + b"\n\n"
-
-
-class OperationDocument(Document):
-    name: str
-    summary: str
-    asks_model: bool
-    request: dict[str, Any]
-    result: dict[str, Any]
-
-
-class ServiceDocument(Document):
-    name: str
-    summary: str
-    mode: str
-    operations: list[OperationDocument]
-
-
-class ServicesDocument(Document):
-    """Every integrated service, with the JSON schemas of its operations."""
-
-    services: list[ServiceDocument]
-
-
-class ServiceStatusDocument(Document):
-    service: str
-    mode: str
-    status: str
-    healthy: bool
-    latency_ms: float | None
-    last_error: str | None
-    url: str | None
-    security_level: str
-
-
-class StatusDocument(Document):
-    """How the integrated services fare. `status` is `healthy` where all of them are."""
-
-    status: str
-    healthy: int
-    total: int
-    services: dict[str, ServiceStatusDocument]
-
-
-def integrations_router(view: Services) -> APIRouter:
-    """What there is, and how it fares."""
-    routes = APIRouter()
-
-    @routes.get("/integrations", summary="The integrated services and their operations, with JSON schemas")
-    async def integrations() -> ServicesDocument:
-        return ServicesDocument.model_validate({"services": view.service_catalogue()})
-
-    @routes.get("/services/status", summary="How the integrated services fare: mode, health, latency, last error")
-    async def status() -> StatusDocument:
-        found = [ServiceStatusDocument.model_validate(each) for each in await view.service_status()]
-        healthy = sum(each.healthy for each in found)
-        named = {each.service: each for each in found}
-        return StatusDocument(status="healthy" if healthy == len(found) else "degraded", healthy=healthy, total=len(found), services=named)
-
-    return routes

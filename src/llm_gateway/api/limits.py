@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
-from msgspec import Meta
 from pydantic import Field
 
 from llm_gateway.api.asgi import check_depth, read_body
+from llm_gateway.api.bodies import ResetBody
 from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.documents import Document, LimitStatusDocument
 from llm_gateway.api.errors import invalid_body
@@ -17,19 +17,8 @@ from llm_gateway.core.exchange import Caller, Credentials
 MAX_BODY_BYTES = 16 << 10
 MAX_BODY_DEPTH = 4
 
-_Name = Annotated[str, Meta(min_length=1, max_length=256)]
 RequireAdmin = Callable[[Request], Caller | Awaitable[Caller]]
 """Says who asks, or raises `Unauthenticated` or `Forbidden`."""
-
-
-class ResetBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`POST /admin/reset-limits`: whose counts are forgotten. At least one; users of API keys are counted as the key's owner."""
-
-    user_id: _Name | None = None
-    key_id: _Name | None = None
-    provider: _Name | None = None
-    model: Annotated[_Name | None, Meta(description="As it stands under limits.models.")] = None
-    overall: Annotated[bool, Meta(description="The limits of everything together.")] = False
 
 
 class ResetDocument(Document):

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from llm_gateway import __version__
 from llm_gateway.api import documents as doc
-from llm_gateway.api.access import Admin, require_admin
+from llm_gateway.api.access import Admin, Gate, Guard, require_admin
 from llm_gateway.api.admin import Keys, admin_router
 from llm_gateway.api.asgi import check_depth
 from llm_gateway.api.audit import AuditView, audit_router
@@ -20,11 +20,11 @@ from llm_gateway.api.costs import Books, costs_router
 from llm_gateway.api.credentials import credentials_of
 from llm_gateway.api.docs_page import STYLE, docs_page
 from llm_gateway.api.errors import error_body, error_headers, invalid_body
-from llm_gateway.api.integrations import Services, integrations_router
 from llm_gateway.api.limits import Limits, limits_router
 from llm_gateway.api.metrics import Measured, metrics_router, requests_router
 from llm_gateway.api.native_schema import ChatBody
 from llm_gateway.api.openapi import with_model_calls
+from llm_gateway.api.services import Services, integrations_router
 from llm_gateway.api.tiers import Tiers, tiers_router
 from llm_gateway.api.uploads import Keeping, uploads_router
 from llm_gateway.core.errors import Internal, InvalidRequest, LLMGatewayError, NotFound, RequestTooLarge
@@ -33,7 +33,7 @@ from llm_gateway.core.exchange import Caller, Credentials
 _chat_decoder = msgspec.json.Decoder(ChatBody)
 
 
-class View(Keys, Limits, CacheView, Books, AuditView, Measured, Services, Keeping, Tiers, Protocol):
+class View(Keys, Limits, CacheView, Books, AuditView, Measured, Services, Keeping, Tiers, Gate, Protocol):
     """What these endpoints show of the gateway; asked anew for each request."""
 
     def health(self) -> doc.HealthDocument: ...
@@ -49,6 +49,11 @@ class View(Keys, Limits, CacheView, Books, AuditView, Measured, Services, Keepin
     async def conversation(self, conversation_id: str, credentials: Credentials) -> doc.ConversationDocument: ...
     async def trust_conversation(self, conversation_id: str, by: Caller) -> doc.ConversationDocument: ...
     async def erase_conversation(self, conversation_id: str, credentials: Credentials) -> None: ...
+
+
+def guarded(view: View) -> Guard:
+    """The endpoints, behind the guard that asks `view` who a caller is."""
+    return Guard(management_app(view), view)
 
 
 def management_app(view: View) -> FastAPI:

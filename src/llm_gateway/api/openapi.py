@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from llm_gateway.api.admin import KeyBody
+from llm_gateway.api.bodies import CacheClearBody
 from llm_gateway.api.budgets import BudgetChange, BudgetLimitBody
-from llm_gateway.api.cache import CacheClearBody
 from llm_gateway.api.integrations import WorkflowBody
 from llm_gateway.api.native_schema import ChatBody, EmbeddingsBody, QueryBody
 

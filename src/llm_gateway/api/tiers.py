@@ -1,29 +1,15 @@
 """`/admin/tiers`: which callers have which tier of limits. For who has the admin token."""
 
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 from fastapi import APIRouter, Request
-from msgspec import Meta
-from pydantic import Field
 
 from llm_gateway.api.access import Admin
 from llm_gateway.api.admin import json_body
-from llm_gateway.api.documents import Document
+from llm_gateway.api.bodies import TierBody
+from llm_gateway.api.documents import TiersDocument
 from llm_gateway.core.exchange import Caller
-
-
-class TierBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`PUT /admin/tiers`."""
-
-    user_id: Annotated[str, Meta(min_length=1, max_length=256, description="The caller; with API keys, the key's owner.")]
-    tier: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    """null: as if none had been given."""
-
-
-class TiersDocument(Document):
-    tiers: dict[str, str] = Field(description="Tier by caller, as it was given here.")
-    known: list[str] = Field(description="The tiers that there are (`rate_limiting`).")
 
 
 class Tiers(Protocol):

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -66,6 +67,7 @@ def run_gateway(config: Path | None, flags: Mapping[str, object], environ: Mappi
 def _run_workers(loaded: Loaded, read: Callable[[], Loaded], sink: Sink) -> int:
     """Serve with several processes."""
     settings = loaded.settings.server
+    import_module("llm_gateway.api.management")  # one process loads it when it is asked for; what is loaded before the fork is shared
     try:
         listening = listen(settings.host, settings.port)
     except OSError as failure:

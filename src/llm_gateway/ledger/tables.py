@@ -61,7 +61,7 @@ Index("ledger_by_time", ledger.c.at_us)
 Index("ledger_by_owner", ledger.c.owner, ledger.c.at_us)
 Index("ledger_by_caller", ledger.c.caller, ledger.c.at_us)
 _with_key = ledger.c.key_id != ""
-Index("ledger_by_key", ledger.c.key_id, ledger.c.at_us, sqlite_where=_with_key, postgresql_where=_with_key)
+Index("ledger_by_key", ledger.c.key_id, ledger.c.at_us, sqlite_where=_with_key)  # on PostgreSQL the first migration says so
 
 budgets = Table(
     "budgets",

@@ -8,7 +8,7 @@ billing) until its own timeout.
 import asyncio
 import functools
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -130,7 +130,7 @@ class Transport:
         keep_idle_s: float = KEEP_IDLE_S,
         max_idle_per_origin: int = MAX_IDLE_PER_ORIGIN,
     ) -> None:
-        self._options = PoolOptions(clock, resolver, _tls_context(ca_file), dns_ttl_s, keep_idle_s, max_idle_per_origin)
+        self._options = PoolOptions(clock, resolver, _tls(ca_file), dns_ttl_s, keep_idle_s, max_idle_per_origin)
         self._pools: dict[tuple[str, bool], Pool] = {}
         self._closed = False
 
@@ -213,20 +213,21 @@ class Transport:
             raise
 
 
-def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+def _tls(ca_file: str | None) -> Callable[[], ssl.SSLContext]:
     if ca_file is None:
-        return _system_roots()
+        return _system_roots
     context = _new_context()
     try:
         context.load_verify_locations(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
         raise ConfigurationError(f"ca_file: {ca_file} holds no certificates that can be read") from error
-    return context
+    return lambda: context
 
 
 @functools.cache
 def _system_roots() -> ssl.SSLContext:
-    """Shared by all transports: reading the roots takes some 20 ms."""
+    """Shared by all transports, and read when the first of them needs it, which the first health check does: some 20 ms, and 2 MiB that
+    a gateway of local providers has no use for."""
     return _new_context()
 
 

@@ -78,11 +78,12 @@ async def system_resolver(host: str, port: int) -> list[str]:
 
 
 class PoolOptions(msgspec.Struct, frozen=True):
-    """What all pools of a transport share. `dns_ttl_s`: how long checked addresses serve for new connections."""
+    """What all pools of a transport share. `tls` is asked for each new connection that needs it; `dns_ttl_s`: how long checked addresses
+    serve for new connections."""
 
     clock: Clock
     resolver: Resolver
-    tls: ssl.SSLContext
+    tls: Callable[[], ssl.SSLContext]
     dns_ttl_s: float
     keep_idle_s: float
     max_idle: int
@@ -212,7 +213,7 @@ class Pool:
             _, connection = await loop.create_connection(
                 lambda: Connection(loop, address, self._free, self._lost),
                 sock=sock,
-                ssl=self._options.tls if self.origin.secure else None,
+                ssl=self._options.tls() if self.origin.secure else None,
                 server_hostname=self.origin.host if self.origin.secure else None,
             )
         except BaseException:

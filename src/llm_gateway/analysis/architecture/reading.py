@@ -4,20 +4,21 @@
 
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import Final
 
-from llm_gateway.analysis.architecture import dot, drawio, manifests, mermaid, plantuml, prose
 from llm_gateway.analysis.architecture.model import MOST_CHARS, Architecture, Form, malformed
 
-READERS: Final[dict[Form, Callable[[str], Architecture]]] = {
-    "mermaid": mermaid.read,
-    "plantuml": plantuml.read,
-    "dot": dot.read,
-    "drawio": drawio.read,
-    "compose": manifests.read_compose,
-    "kubernetes": manifests.read_kubernetes,
-    "text": prose.read,
+READERS: Final[dict[Form, tuple[str, str]]] = {
+    "mermaid": ("mermaid", "read"),
+    "plantuml": ("plantuml", "read"),
+    "dot": ("dot", "read"),
+    "drawio": ("drawio", "read"),
+    "compose": ("manifests", "read_compose"),
+    "kubernetes": ("manifests", "read_kubernetes"),
+    "text": ("prose", "read"),
 }
+"""The module of this package and its function; loaded when a source of that form comes, on the thread that reads it."""
 _SIGNS: Final[tuple[tuple[Form, re.Pattern[str]], ...]] = (
     ("drawio", re.compile(r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?(?:<!DOCTYPE[^>\[]*(?:\[.*?\])?>\s*)?<(?:mxfile|mxGraphModel)\b", re.DOTALL)),
     ("plantuml", re.compile(r"^\s*@start(?:uml|c4)?\b", re.MULTILINE)),
@@ -43,4 +44,6 @@ def read(source: str, form: Form | None = None) -> Architecture:
     form = form or form_of(source)
     if len(source) > MOST_CHARS:
         raise malformed(form, f"it is longer than {MOST_CHARS} characters")
-    return READERS[form](source)
+    module, function = READERS[form]
+    reader: Callable[[str], Architecture] = getattr(import_module(f"llm_gateway.analysis.architecture.{module}"), function)
+    return reader(source)

@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 
 from llm_gateway.api.access import ROUTES, Access, Guard, is_local, require_admin
 from llm_gateway.api.credentials import bearer_token, credentials_of
+from llm_gateway.api.management import management_app
 from llm_gateway.app import App
 from llm_gateway.authenticator import ADMIN
 from llm_gateway.configuration import load
@@ -24,7 +25,7 @@ Message = MutableMapping[str, Any]
 def routes_of_the_application() -> set[tuple[str, str]]:
     app = App(load(None, {}, {}))
     calls = {("POST", path) for path in app._handlers}
-    routes = iter_route_contexts(app._management.app.router.routes)
+    routes = iter_route_contexts(management_app(app.overview).router.routes)
     pages = {(method, str(route.path)) for route in routes for method in route.methods or ()}
     dialects = {("GET", path) for path in app._gets}
     # The dashboard signs people in by itself, at its own door: tests/integration/llm_gateway/dashboard.

@@ -50,7 +50,7 @@ class Time:
 
 
 def pool(origin: str, names: Names, clock: Time | None = None, *, local: bool = False) -> Pool:
-    options = PoolOptions(clock or Time(), names, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), 30, 60, 4)
+    options = PoolOptions(clock or Time(), names, lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), 30, 60, 4)
     return Pool(origin, local=local, options=options)
 
 
@@ -357,7 +357,7 @@ async def test_bad_tls_is_refused_and_nothing_is_sent(
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 async def test_tls_is_never_older_than_1_2(trusting: Transport) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    context = trusting._options.tls
+    context = trusting._options.tls()
     assert (context.minimum_version, context.verify_mode, context.check_hostname) == (ssl.TLSVersion.TLSv1_2, ssl.CERT_REQUIRED, True)
     for newest, taken in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)):
         async with upstream(says(OK), server_tls("good", newest)) as server:
