@@ -25,7 +25,8 @@ from llm_gateway.detectors import (
     secrets_told,
     shapes,
 )
-from llm_gateway.detectors.decode import MAX_DEPTH, decodings, rejoined, rot13, unspaced
+from llm_gateway.detectors.chance import list_of_numbers, spelt_by_chance
+from llm_gateway.detectors.decode import MAX_DEPTH, decodings, rejoined, rot13, rot47, unspaced
 from llm_gateway.detectors.lexicon import FAMILIES, Lexicon, Payload
 from llm_gateway.detectors.linear import Match, PatternError, compile_pattern
 from llm_gateway.detectors.linear import Pattern as LinearPattern
@@ -33,6 +34,7 @@ from llm_gateway.detectors.literals import in_characters
 from llm_gateway.detectors.normalise import fold, further_views, warm
 from llm_gateway.detectors.rules import WINDOW_AFTER, WINDOW_BEFORE, Hit, Pattern, Rule
 from llm_gateway.detectors.shapes import drawn_words, shapes_in
+from llm_gateway.detectors.spelled import spoken_digits
 
 EVERYDAY_WORDS = frozenset(
     """password passwords secret secrets token tokens key keys credential credentials confidential internal private sensitive restricted proprietary classified api login auth authentication user username name email mail phone
@@ -49,7 +51,7 @@ MAX_MARKER_WORDS = 4_000
 MAX_REJECTED_MATCHES = 5_000
 _ENCODED_SHAPES = frozenset({shapes.BASE64, shapes.BASE32, shapes.BASE85, shapes.HEX_PAIRS, shapes.NUMBERS, shapes.BITS})
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_KEY_BODY = re.compile(r"[\"'`\s]{0,3}[A-Za-z0-9+/=_\-]{1,2}[\"'`\s]{0,2}[A-Za-z0-9+/=_\-.$:]{2}")
+_KEY_BODY = re.compile(r"[\"'`\s>#|*/\\+.&]{0,12}[A-Za-z0-9+/=_\-]{1,2}[\"'`\s^]{0,2}[A-Za-z0-9+/=_\-.$:]{2}")
 _SEAM_END = re.compile(r"[A-Za-z0-9_\-+/=:@.]\Z")
 _SEAM_START = re.compile(r"[A-Za-z0-9_\-+/=:@.]")
 _CHAIN_CHARS = 400
@@ -165,7 +167,7 @@ class Inspector:
                 merged[-1] = (left, max(right, end), first)
             else:
                 merged.append((start, end, kind))
-        if text.isascii() or not merged:
+        if folded == text or not merged:
             return merged
         offsets = _offsets(text, folded)
         return [(offsets[start], _end_offset(offsets, end), kind) for start, end, kind in merged]
@@ -236,6 +238,10 @@ class Inspector:
             yield text[::-1], 0
         if buckets is not None and buckets[lexicon.ROT13]:
             yield rot13(text), 0
+            yield rot47(text), 0
+        if buckets is not None and buckets[lexicon.SPOKEN] and any(buckets[family] for family in _NUMBERED):
+            for view in spoken_digits(text):
+                yield view, 0
 
     def _direct(self, text: str, buckets: Buckets | None, *, every: bool, seen: frozenset[int] | None = None) -> Iterator[Hit]:
         if self._rules:
@@ -243,6 +249,7 @@ class Inspector:
         if seen is None:
             seen = shapes_in(text)
         if seen:
+            buckets = _without_chance(text, buckets, seen)
             yield from self._shaped(text, buckets or _EMPTY, seen)
         if "|" in text:
             yield from secrets_logins.row_logins(text)
@@ -294,7 +301,9 @@ class Inspector:
         runs = [match.span() for match in pii_numbers.DIGIT_RUN.finditer(text)] if shapes.DIGITS in seen else []
         banks: pii_numbers.Spans = buckets[lexicon.BANK]  # type: ignore[assignment]
         if runs:
-            yield from pii_numbers.cards(text, runs, buckets[lexicon.CARD])  # type: ignore[arg-type]
+            for hit in pii_numbers.cards(text, runs, buckets[lexicon.CARD]):  # type: ignore[arg-type]
+                if hit.confidence >= _TOLD_CARD or not list_of_numbers(text[hit.start : hit.end]):
+                    yield hit
             yield from pii_numbers.chinese_mobiles(text)
             yield from secrets_logins.recovery_passwords(text, runs)
             yield from pii_numbers.phones_by_word(text, buckets[lexicon.PHONE])  # type: ignore[arg-type]
@@ -352,7 +361,25 @@ class Inspector:
 
 
 _NOTHING = Sensitivity(0.0, False)
+_CHANCE_FAMILIES = (lexicon.PASSWORD, lexicon.KEY, lexicon.WEAK, lexicon.VENDOR, lexicon.ID, lexicon.BANK)
+_NUMBERED = (lexicon.ID, lexicon.CARD, lexicon.BANK, lexicon.PHONE)
+"""Families of words that say what a number is."""
+_TOLD_CARD = 0.9
+"""Confidence in a card number that something near it says to be one."""
 _EMPTY: Buckets = [()] * FAMILIES
+
+
+def _without_chance(text: str, buckets: Buckets | None, seen: frozenset[int]) -> Buckets | None:
+    """The buckets without short words that letters drawn by chance spell, in the middle of a long run of base64 or hexadecimal digits."""
+    if buckets is None or shapes.TOKEN not in seen or not any(buckets[family] for family in _CHANCE_FAMILIES):
+        return buckets
+    by_chance = spelt_by_chance(text)
+    if by_chance is None:
+        return buckets
+    kept = buckets.copy()
+    for family in _CHANCE_FAMILIES:
+        kept[family] = [entry for entry in buckets[family] if not by_chance(entry[0], entry[1])]
+    return kept
 
 
 def _words(buckets: Buckets) -> secrets_generic.Words:
@@ -403,6 +430,11 @@ def _joined_hits(pattern: Pattern, text: str, spans: Sequence[tuple[int, int]], 
         pieces = [(0, text, whole[0])]
     else:
         pieces = [(low, text[low:high], rejoined(text[low:high])) for low, high in spans]
+        if rule.prefix:
+            # A word at the end of the line before must not grow together with the key's beginning.
+            pieces += [
+                (low, piece, rejoined(_set_off(piece, rule.anchors))) for low, piece, joined in pieces if _grown(joined, rule.anchors)
+            ]
     for low, piece, joined in pieces:
         if len(joined) == len(piece) or rule.needs not in piece:
             continue
@@ -411,6 +443,17 @@ def _joined_hits(pattern: Pattern, text: str, spans: Sequence[tuple[int, int]], 
             if _accepted(rule, match, group, joined):
                 yield Hit(rule.kind, rule.confidence, rule.name, low, low + len(piece))
                 return
+
+
+def _grown(joined: str, anchors: Iterable[str]) -> bool:
+    """Whether something stands right before the key now."""
+    return any((at := joined.find(anchor)) > 0 and joined[at - 1].isalnum() for anchor in anchors)
+
+
+def _set_off(piece: str, anchors: Iterable[str]) -> str:
+    for anchor in anchors:
+        piece = piece.replace(anchor, "\x00" + anchor)
+    return piece
 
 
 def _keywords(text: str, buckets: Buckets) -> Iterator[Hit]:

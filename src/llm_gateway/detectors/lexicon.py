@@ -11,11 +11,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from llm_gateway.detectors import markers, matter_words, matters, pii_words
-from llm_gateway.detectors.decode import ENCODING_ANCHORS, REVERSED_ANCHORS, ROT13_ANCHORS
+from llm_gateway.detectors.decode import ENCODING_ANCHORS, REVERSED_ANCHORS, ROT13_ANCHORS, ROT47_ANCHORS
 from llm_gateway.detectors.literals import Find, finder
 from llm_gateway.detectors.normalise import fold
 from llm_gateway.detectors.pii_forms import PII_FORM_RULES
 from llm_gateway.detectors.rules import Pattern, vendor_rule
+from llm_gateway.detectors.secrets_answers import ANSWER_RULES
 from llm_gateway.detectors.secrets_config import CONFIG_RULES
 from llm_gateway.detectors.secrets_devices import DEVICE_RULES
 from llm_gateway.detectors.secrets_handed import HANDED_RULES
@@ -25,11 +26,12 @@ from llm_gateway.detectors.secrets_told import LOCK_WORDS
 from llm_gateway.detectors.secrets_typed import TYPED_RULES
 from llm_gateway.detectors.secrets_vendor import VENDOR_FORMATS
 from llm_gateway.detectors.secrets_words import HASH_WORDS, KEY_WORDS, PASSWORD_WORDS, VENDOR_WORDS, WEAK_WORDS, cleaned
+from llm_gateway.detectors.spelled import SPOKEN_ANCHORS
 
 (
-    RULE, PASSWORD, KEY, WEAK, HASH, MARKER, MATTER, CARD, ID, BANK, PHONE, BIRTH, SEED, AT, ESCAPE, REVERSED, ROT13, KEYWORD, EVERYDAY, VENDOR, ADDRESS, GRAMMAR, MATTER_END, LOCK,
-) = range(24)  # fmt: skip
-FAMILIES = 24
+    RULE, PASSWORD, KEY, WEAK, HASH, MARKER, MATTER, CARD, ID, BANK, PHONE, BIRTH, SEED, AT, ESCAPE, REVERSED, ROT13, KEYWORD, EVERYDAY, VENDOR, ADDRESS, GRAMMAR, MATTER_END, LOCK, SPOKEN,
+) = range(25)  # fmt: skip
+FAMILIES = 25
 
 _WHOLE_WORDS = frozenset({MARKER, GRAMMAR, MATTER, CARD, ID, BANK, PHONE, BIRTH, LOCK})
 """Families whose words count only where a word begins."""
@@ -74,19 +76,21 @@ def _build(entries: Iterable[tuple[str, int, Payload]]) -> Lexicon:
     shared: dict[Row, Row] = {}  # thousands of literals have the same few rows
     for literal, family, payload in entries:
         word = fold(literal).lower()
-        known = rows.get(word, ())
-        if (family, payload) not in known:
-            row = (*known, (family, payload))
-            rows[word] = shared.setdefault(row, row)
+        known = rows.get(word)
+        row: Row = ((family, payload),) if known is None else known if (family, payload) in known else (*known, (family, payload))
+        rows[word] = shared.setdefault(row, row)
     forms: list[bytes] = []
     table: list[Row] = []
     inner: list[Row] = []
     borders = bytearray()
+    inner_of: dict[Row, Row] = {}
     for literal, whole in rows.items():
         within = whole
         if literal[0] < "\u0590" and literal[0].isalnum():
-            within = tuple(entry for entry in whole if entry[0] not in _WHOLE_WORDS)
-            within = shared.setdefault(within, within)
+            if whole not in inner_of:
+                within = tuple([entry for entry in whole if entry[0] not in _WHOLE_WORDS])
+                inner_of[whole] = shared.setdefault(within, within)
+            within = inner_of[whole]
         ends = _must_end(literal) and all(family == MATTER and payload != matters.SECRECY for family, payload in whole)
         titled = literal.encode().title()
         forms.append(titled)
@@ -119,7 +123,7 @@ def _as_field_names(phrase: str) -> tuple[str, ...]:
 def standard() -> Standard:
     """The built-in rules and their literals."""
     rules = [
-        *map(vendor_rule, VENDOR_FORMATS.splitlines()), *STRUCTURED_RULES, *CONFIG_RULES, *DEVICE_RULES, *NOTE_RULES, *TYPED_RULES, *HANDED_RULES, *PII_FORM_RULES,
+        *map(vendor_rule, VENDOR_FORMATS.splitlines()), *STRUCTURED_RULES, *CONFIG_RULES, *DEVICE_RULES, *NOTE_RULES, *TYPED_RULES, *HANDED_RULES, *ANSWER_RULES, *PII_FORM_RULES,
     ]  # fmt: skip
     patterns = tuple(Pattern(rule) for rule in rules if rule.anchors)
     token_patterns = tuple(Pattern(rule) for rule in rules if not rule.anchors)
@@ -153,5 +157,10 @@ def _entries(patterns: tuple[Pattern, ...]) -> Iterator[tuple[str, int, Payload]
         yield from ((word, MATTER, matter) for word in matter_words.listed(told))
     yield from ((ending, MATTER_END, matters.HEALTH) for ending in matter_words.listed(matter_words.HEALTH_ENDINGS))
     yield "@", AT, 0
-    for family, words in ((ESCAPE, ENCODING_ANCHORS), (REVERSED, REVERSED_ANCHORS), (ROT13, ROT13_ANCHORS)):
+    for family, words in (
+        (ESCAPE, ENCODING_ANCHORS),
+        (REVERSED, REVERSED_ANCHORS),
+        (ROT13, (*ROT13_ANCHORS, *ROT47_ANCHORS)),
+        (SPOKEN, SPOKEN_ANCHORS),
+    ):
         yield from ((word, family, 0) for word in words)

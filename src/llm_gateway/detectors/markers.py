@@ -95,7 +95,7 @@ _TREAT = re.compile(
 _SENTENCE_END = re.compile(r"[.!?。？！\n]")
 _LABEL_AFTER = re.compile(r"[ \t]*(?:[\])}*_】〕》』]{1,3}|[:：\-–—|/!★☆※■◆]|\.(?:\s|$)|\n|$)")
 _OPENING_AFTER = re.compile(r"[ \t]*[\])}*_】〕》』\"']{0,3}[ \t]*(?:[:：\-–—|/!★☆※■◆\])}】〕》』*]|\n|$)")
-_LABEL_BEFORE = re.compile(r"(?:^|[\n:>\[(*#|\-•/【〔《『★☆※■◆])[ \t*_#\[(\-【〔《『★☆※■◆]*$")
+_LABEL_BEFORE = re.compile(r"(?:^|[.!?][ \t]{1,2}|[\n:>\[(*#|\-•/【〔《『★☆※■◆])[ \t*_#\[(\-【〔《『★☆※■◆]*$")
 _SYMBOLS = re.compile(r"[\W_]*\Z")
 _DOCUMENT_BEFORE = re.compile(
     r"(?i)(?:document|documento|dokument|report|rapport|bericht|informe|relatorio|relazione|memo|e-?mail|file|note|letter|information|material|content|data|文件|資料|资料|문서|자료|документ|отчет|belge|rapor|raport|zprava|asiakirja|dokumentum|document[ul]+|وثيقة|دستاویز|दस्तावेज़?)\w{0,3}[\s:]{1,2}(?:is |ist |est |es |e |sono |jest |ar |er |on |je |este |- )?$"
@@ -292,9 +292,30 @@ def _single(text: str, start: int, end: int) -> Hit:
         rule, confidence = "marker.applied", 0.76
     elif end - start >= 6 and _TREAT.search(before):
         rule, confidence = "marker.treat", 0.76
-    elif word.lower() not in _ENGLISH and _HEADER.match(text, text.rfind("\n", 0, start) + 1, min(len(text), end + 40)):
+    elif (
+        word.lower() not in _ENGLISH
+        and _at_edge(text, start, end)
+        and _HEADER.match(text, text.rfind("\n", 0, start) + 1, min(len(text), end + 40))
+    ):
         rule, confidence = "marker.header", 0.76
     return Hit("marker.classification" if confidence > 0.5 else "keyword.everyday", confidence, rule, start, end)
+
+
+_HEADER_END = re.compile(r"[\"'”»)\]*_]{0,3}[ \t]*(?:[:：.。\n!！,;(/–—-]|$)")
+
+
+def _at_edge(text: str, start: int, end: int) -> bool:
+    """Whether a word begins or ends a line or its first part: `Dokument poufny.`, but not `the oil embargo of 1973`.
+
+    In scripts without spaces it must not be a part of a longer word.
+    """
+    if text[start] > _JOINED_SCRIPTS and (text[start - 1 : start].isalpha() or text[end : end + 1].isalpha()):
+        return False
+    begin = text.rfind("\n", 0, start) + 1
+    return not text[begin:start].strip(" \t*_#>\"'«„“(-") or bool(_HEADER_END.match(text, end))
+
+
+_JOINED_SCRIPTS = "\u0e00"
 
 
 def _shouting(text: str, start: int, end: int) -> bool:

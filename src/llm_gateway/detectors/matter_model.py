@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from llm_gateway.detectors import matter_evidence as evidence
 from llm_gateway.detectors.first_names import first_names
 from llm_gateway.detectors.linear import Pattern, compiled
-from llm_gateway.detectors.people import NOT_NAMES, names, slavic_first_name
+from llm_gateway.detectors.people import NOT_NAMES, names, slavic_first_name, spelt
 
 STRONG, HINT, CUE, WEAK = 5, 3, 2, 1
 """Weights of matter words. A cue of several words weighs one more."""
@@ -53,9 +53,10 @@ def _everyday(words: Mapping[str, int], window: str, patterns: tuple[str, ...], 
 
 def person(window: str) -> int:
     """Weight of the signs that somebody in particular is meant."""
+    window = spelt(window)
     known = 0
     pronoun, relation = seen(evidence.PRONOUN, window), seen(evidence.RELATION, window)
-    if _first_name(window):
+    if first_name(window):
         known = _FIRST_NAME
     elif seen(evidence.RECORD, window) or seen(evidence.AGE, window) or (not window.isascii() and slavic_first_name(window)):
         known = _RECORD
@@ -74,7 +75,8 @@ def person(window: str) -> int:
     return min(known + pronoun, _MOST_PERSON)
 
 
-def _first_name(window: str) -> bool:
+def first_name(window: str) -> bool:
+    """Whether a common first name stands in `window`, and not as the surname behind another one."""
     common = first_names()
     for match in _CAPITALISED.finditer(window):
         if match.group(1).lower() not in common:

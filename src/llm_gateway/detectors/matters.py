@@ -15,7 +15,7 @@ from llm_gateway.detectors.people import names, nobody_private
 from llm_gateway.detectors.rules import Hit, passage
 
 _PUBLIC = compile_pattern(
-    r"(?i)\b(?:in 1[89][0-9]{2}|president of|died (?:of|from|in)|famous|celebrity|novel|fiction(?:al)?|character|biograph|movie|film|screenplay|story|poem|scene|song|lyrics|history|historical|wikipedia|footballer|actor|actress|singer|author|painter|philosopher|century|hypothetical|role-?play|imaginary|template|example of|in the style of|quiz|trivia|textbook|exam question|case study|dialogue between)\b"
+    r"(?i)\b(?:in 1[89][0-9]{2}|president of (?:the )?(?:(?-i:[A-Z])\w*|united states|republic|country|nation)|died (?:of|from|in)|famous|celebrity|novel|fiction(?:al)?|character|biograph|movie|film|screenplay|story|poem|scene|song|lyrics|history|historical|wikipedia|footballer|actor|actress|singer|author|painter|philosopher|century|hypothetical|role-?play|imaginary|template|example of|in the style of|quiz|trivia|textbook|exam question|case study|dialogue between)\b"
 )
 _ASKS_PUBLIC = re.compile(
     r"(?i)^\W*(?:who (?:is|was|were)|did\b|when did|when was|was\b|what (?:disease|did|was|were|are the|is the|happened)|how did|why did|which|where did|what should an?|in [A-Z]\w+ [A-Z]\w+, (?:when|why|how|who|what|which)|name the|welche[rsn]?|was (?:ist|sind|hilft|bedeutet)|wie (?:wird|kann|hoch|erkenn|behandel)|quel(?:le)?s?|qu'est|comment|que es|cuales?|como se|quais|qual|quali|cos'e|wat is|hoe)\b"
@@ -185,7 +185,7 @@ def _harmless(text: str, start: int, end: int, about: int, *, secret: bool = Fal
     made_up = matter_model.seen(matter_evidence.FICTION, around) or matter_model.seen(matter_evidence.MADE_UP, around)
     if (made_up and not _recorded(around)) or matter_model.seen(matter_evidence.SUMS, around):
         return True
-    if matter_model.seen(matter_evidence.PRESS, around) and not _OURS.search(around):
+    if (matter_model.seen(matter_evidence.PRESS, around) and not _OURS.search(around)) or _office_holder(around):
         return True
     if not plain and matter_model.seen(matter_evidence.PUBLISHED, around):
         return True
@@ -200,7 +200,9 @@ def _harmless(text: str, start: int, end: int, about: int, *, secret: bool = Fal
     if named or (about == CORPORATE and _SPEAKS_FOR_US.search(around)):
         return False
     opens = not low or text.startswith("\n\n", low - 2)
-    return opens and not _SENTENCE_END.search(text, low, start) and matter_model.seen(matter_evidence.GENERAL, around)
+    if not opens or _SENTENCE_END.search(text, low, start):
+        return False
+    return matter_model.seen(matter_evidence.GENERAL, around) or (about == HR and matter_model.seen(matter_evidence.OWN_STEP, around))
 
 
 def with_endings(text: str, words: list[tuple[int, int, int]], endings: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
@@ -318,7 +320,19 @@ def _public(text: str, start: int, end: int) -> bool:
         or (start - low <= _ASKED_CHARS and bool(_ASKS_PUBLIC.search(text[low:start] + " ")))
         or _made_up(around)
         or matter_model.seen(matter_evidence.PRESS, around)
+        or _office_holder(around)
     )
+
+
+_FIRST_PERSON = re.compile(
+    r"(?i)\b(?:my|our|me|us|we|i|mein\w*|unser\w*|wir|mir|mon|ma|mes|notre|nos|nous|mi|mis|nuestr\w+|mio|mia|nostr\w+|meu|minha|noss\w+|mijn|onze|ons|muj|moje|nas\w?|moj\w?|min|mitt|var|vart)\b"
+)
+
+
+def _office_holder(around: str) -> bool:
+    """Whether a passage is the news about who holds a public office, not by name, nor told by those who know them."""
+    told = matter_model.seen(matter_evidence.OFFICE_HOLDER, around)
+    return told and not _FIRST_PERSON.search(around) and not matter_model.first_name(around)
 
 
 def _made_up(around: str) -> bool:

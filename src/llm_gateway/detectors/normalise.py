@@ -54,11 +54,27 @@ _MARK_RUNS = re.compile(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\
 _MARKS = re.compile(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _TAGS = re.compile("[\U000e0020-\U000e007e]+")
+_ANSI = re.compile("\x1b\\[[0-9]{0,3}(?:[;:][0-9]{0,3}){0,8}[A-Za-z]")
+"""How a terminal is told a colour (ECMA-48): what is between says nothing. Longer numbers stay, for they could."""
+_SELECTED = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{6,}")
+"""Variation selectors in a row, which no font asks for: each can carry a byte."""
+_FIRST_SELECTOR, _FIRST_OF_SUPPLEMENT = 0xFE00, 0xE0100
+_BRACKETED = re.compile("[\u2474-\u247c\u2488-\u2490\u249c-\u24b5]")
+_OUT_OF_BRACKETS = (
+    {0x2474 + at: str(at + 1) for at in range(9)}
+    | {0x2488 + at: str(at + 1) for at in range(9)}
+    | {0x249C + at: chr(97 + at) for at in range(26)}
+)
+"""Digits and letters with brackets or a stop in one character, which folding writes out."""
+_TURNED_LETTERS = str.maketrans(
+    "ɐqɔpǝɟƃɓɥıᴉɾʞlɯuodbɹsʇnʌʍxʎz⅄∀ƆƎℲפՁ˥ԀɹS┴∩ΛƖᄅƐㄣϛ9ㄥ86˙‾¡¿", "abcdefgghiijklmnopqrstuvwxyzyacefgjlprstuv123456789._!?"
+)
+_TURNED_LETTER = re.compile("[ɐɔǝɟƃɓɥᴉɾʞɯɹʇʌʍʎ]")
 _BIDI = re.compile("\u202e([^\u202c\u202d\u202e\n]+)")
 _TURNED, _TAG_LEAD = "\u202e".encode(), b"\xf3\xa0"
 _OTHER_LEADS = bytes((0xC9, 0xCA, *range(0xCD, 0xD7)))
 """First bytes in UTF-8 of the scripts with letters that look like Latin ones."""
-_NEEDS_CARE = re.compile("[\u202e\U000e0020-\U000e007e]")
+_NEEDS_CARE = re.compile("[\u202e\U000e0020-\U000e007e\U000e0100-\U000e01ef]")
 
 
 # The rest of Unicode (ideographs, Hangul, emoji) has nothing to map; compatibility forms went with NFKD.
@@ -145,6 +161,8 @@ def warm() -> None:
 
 def fold(text: str) -> str:
     """The form that rules look at. ASCII comes back as it is; other letters come back lower-case and without accents."""
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
     if text.isascii():
         return text
     quick = _fold_page(text)
@@ -229,11 +247,27 @@ def further_views(original: str, folded: str) -> list[str]:
         if hidden:
             views.append(hidden)
         views.extend(fold(part[::-1]) for part in _BIDI.findall(original))
+        views.extend(_selected_bytes(run) for run in _SELECTED.findall(original))
+    if b"\xe2" in raw and (b"\xe2\x91" in raw or b"\xe2\x92" in raw) and _BRACKETED.search(original):
+        views.append(fold(original.translate(_OUT_OF_BRACKETS)))
+    if (b"\xc9" in raw or b"\xca" in raw) and len(_TURNED_LETTER.findall(original)) >= _FEWEST_TURNED:
+        views.append(fold(original[::-1].translate(_TURNED_LETTERS)))
     if len(raw) != len(raw.translate(None, _OTHER_LEADS)) and (_mixed(original) or _lookalike_word(original)):
         replaced = fold(original.translate(_LOOKALIKES))
         if replaced != folded:
             views.append(replaced)
     return views
+
+
+_FEWEST_TURNED = 6
+
+
+def _selected_bytes(run: str) -> str:
+    """The text whose bytes are written as variation selectors: the first 16 as FE00 to FE0F, the others from E0100 on."""
+    codes = (
+        ord(character) - (_FIRST_SELECTOR if ord(character) < _FIRST_OF_SUPPLEMENT else _FIRST_OF_SUPPLEMENT - 16) for character in run
+    )
+    return bytes(codes).decode("utf-8", "replace")
 
 
 _LIKE_LATIN = re.escape("".join(map(chr, _LOOKALIKES)))

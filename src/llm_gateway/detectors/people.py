@@ -8,6 +8,7 @@ Texts are folded, so that only ASCII letters still have their case; names in oth
 import re
 from collections.abc import Iterator
 
+from llm_gateway.detectors.first_names import capitalised
 from llm_gateway.detectors.linear import compile_pattern, compiled
 
 _FIRST = r"[A-Złøđþæı][a-złøđþßæœı']+"
@@ -15,7 +16,7 @@ _NAME = compile_pattern(
     rf"(?:^|[^\w])({_FIRST}(?:-{_FIRST})?) (?:[A-Z]\.? )?(?:(?:van|von|der|de|da|di|del|la|el|al|bin|ter|Mc|Mac|O') ?){{0,2}}([A-Złøđþ][a-złøđþßæœı']+(?:-?[A-Z][a-złøđþßæœı]+)?)"
 )
 _TITLED = compile_pattern(
-    r"\b(?:(?i:mr|mrs|ms|miss|dr|prof|professor|herrn?|frau|monsieur|madame|mme|mlle|senor|senora?|senorita|sra?|srta|senhora?|signora?|signore|sig|sig\.ra|meneer|mevrouw|dhr|mevr|fru|hr|paciente|paziente|pacjent(?:ka|ki|a|owi)?|pacient(?:ka)?|patient(?:in|en|e)?|patienten|employee|worker|colleague|client|witness|defendant|plaintiff|suspect|applicant|candidate|resident|inmate|student|pupil|mitarbeiter(?:in|s)?|kollege|kollegin|angestellter?|mandant(?:in|en)?|klient(?:in|en|ka|a)?|salariee?|employee?|collegue|emplead[oa]|trabajador[a]?|cliente|dipendente|lavoratore|lavoratrice|funcionari[oa]|trabalhador[a]?|medewerker|collega|werknemer|pracowni(?:k|ka|cy|kowi)|anstalld|medarbejder|hasta|calisan|müvekkil|muvekkil(?:im)?|bay|bayan|kunde|kundin)|M|Mx|Sir|Don|Dona|Pan|Pani|Pana|Panu|Pania|juvenile)\.? ((?:[A-Z]\.? )?(?:(?:van|von|der|de|da|di|del|la|el|al|bin|ter) ){0,2}[A-Złøđþ][a-złøđþßæœı']+)"
+    r"\b(?:(?i:mr|mrs|ms|miss|dr|prof|professor|herrn?|frau|monsieur|madame|mme|mlle|senor|senora?|senorita|sra?|srta|senhora?|signora?|signore|sig|sig\.ra|meneer|mevrouw|dhr|mevr|fru|hr|paciente|paziente|pacjent(?:ka|ki|a|owi)?|pacient(?:ka)?|patient(?:in|en|e)?|patienten|employee|worker|colleague|client|witness|defendant|plaintiff|suspect|applicant|candidate|resident|inmate|student|pupil|mitarbeiter(?:in|s)?|kollege|kollegin|angestellter?|mandant(?:in|en)?|klient(?:in|en|ka|a)?|salariee?|employee?|collegue|emplead[oa]|trabajador[a]?|cliente|dipendente|lavoratore|lavoratrice|funcionari[oa]|trabalhador[a]?|medewerker|collega|werknemer|pracowni(?:k|ka|cy|kowi)|assistit[oa]|klientk[aeouy]|pacientk[aeouy]|pan|pana|panu|panem|pani|zamestnan(?:ec|ce|ci|kyne)|zamestnancovi|anstalld|anstallde?|personalen|medarbeider(?:en)?|medarbejder|medarbejderen|rouva|herra|gospod[aeiou]|gospodin[au]?|doamna|domnul(?:ui)?|angajatul(?:ui)?|hasta|calisan|müvekkil|muvekkil(?:im)?|bay|bayan|kunde|kundin)|M|Mx|Sir|Don|Dona|Pan|Pani|Pana|Panu|Pania|juvenile)\.? ((?:[A-Z]\.? )?(?:(?:van|von|der|de|da|di|del|la|el|al|bin|ter) ){0,2}[A-Złøđþ][a-złøđþßæœı']+)"
 )
 _RECORD = compile_pattern(
     r"(?i)\b(?:mrn|employee (?:id|no|number)|patient (?:id|no|number)|case (?:no|number)|personalnummer|staff id|record (?:no|number)|claim (?:no|number)|fallnummer|patientennummer|aktenzeichen|numero de dossier|expediente n|matricola|personeelsnummer)[.:# ]{1,4}[a-z0-9\-/]*\d{3,}"
@@ -27,7 +28,7 @@ _RELATED = compile_pattern(
 )
 _HONORIFIC = (
     r"[\p{Han}\p{Katakana}ー]{1,6}(?:さん|様|氏|くん|君|ちゃん)|[\p{Han}]{1,3}(?:先生|女士|小姐|同学|老师|医生|经理|总监|主任)|(?:患者|病人|员工|員工|职员|客户|同事|当事人|委托人|嫌疑人|社員|従業員|依頼人|被告人?|原告)[:：]?\s?(?:の|氏名)?\s?[王李张張刘劉陈陳杨楊黄黃赵趙吴吳周徐孙孫马馬朱胡郭何林罗羅郑鄭梁谢謝宋唐许許邓鄧冯馮韩韓曹曾彭萧蔡潘田董袁于余叶葉蒋杜苏蘇魏程吕丁沈任姚卢傅钟姜崔谭廖范汪陆石戴贾韦邱侯邹熊孟秦江阎薛尹段雷黎史龙贺陶顾毛郝龚邵万钱严覃洪武莫孔汤佐鈴高山中小伊渡斎木清橋阿池前藤岡後長村近坂遠青福太西三岩原松本竹上井金大野][\p{Han}]{1,3}"
-    r"|[김이박최정강조윤장임한오서신권황안송류홍전고문양손배백허유남심노하곽성차주우구민진엄채원천방공현함변염여추도소석선설마길연위표명기반왕금옥육인맹제모탁국어은편용][가-힣]{1,2}\s?(?:씨|님|환자|직원|사원|대리|과장|부장|팀장|의뢰인|고객|학생|이사|선생)(?:[^가-힣]|[은는이가을를의에도과와만께]|$)|(?:환자|직원|의뢰인|사원|피고인|고객)[\s:：]{1,2}[김이박최정강조윤장임한오서신권황안송류홍전고문양손배백허유남심노하곽성차주우구민진엄][가-힣]{1,2}"
+    r"|[김이박최정강조윤장임한오서신권황안송류홍전고문양손배백허유남심노하곽성차주우구민진엄채원천방공현함변염여추도소석선설마길연위표명기반왕금옥육인맹제모탁국어은편용][가-힣]{1,2}\s?(?:씨|님|환자|직원|사원|대리|과장|부장|팀장|의뢰인|고객|학생|이사|선생)(?:[^가-힣]|[은는이가을를의에도과와만께]|$)|(?:^|[^가-힣])[김이박최정강조윤장임한오서신권황안송류홍전고문양손배백허유남심노하곽성차주우구민진엄](?:대리|과장|부장|팀장|차장|주임)(?:[^가-힣]|[은는이가을를의에도과와만께])|(?:환자|직원|의뢰인|사원|피고인|고객)[\s:：]{1,2}[김이박최정강조윤장임한오서신권황안송류홍전고문양손배백허유남심노하곽성차주우구민진엄][가-힣]{1,2}"
     r"|(?:मरीज|रोगी|कर्मचारी|मुवक्किल|डॉ\.?|श्री|श्रीमती|सुश्री|ग्राहक|सहकर्मी)\s[\p{L}\p{M}]{2,}"
     r"|[\p{L}\p{M}]{2,12}\s(?:शर्मा|वर्मा|सिंह|कुमार|गुप्ता|यादव|पटेल|मिश्रा|चौधरी|खान|देवी|जोशी|तिवारी|पांडे|पाण्डेय|राव|रेड्डी|नायर|अग्रवाल|जैन|मेहता|श्रीवास्तव|ठाकुर|दुबे|त्रिपाठी|सक्सेना|घोष|बनर्जी)"
     r"|(?:محمد|احمد|أحمد|علي|حسن|حسين|عمر|خالد|يوسف|ابراهيم|إبراهيم|مصطفى|محمود|سعيد|عبد\p{L}+|فاطمة|عائشة|مريم|زينب|سارة|نورة|ليلى|هدى|أمينة|خديجة)\s\p{L}{3,}"
@@ -38,7 +39,7 @@ _HONORIFIC = (
 )
 _SURNAME_HAN = "王李张張刘劉陈陳杨楊黄黃赵趙吴吳周徐孙孫马馬朱胡郭何高林罗羅郑鄭梁谢謝宋唐许許邓鄧冯馮韩韓曹曾彭萧蕭蔡潘田董袁于余叶葉蒋蔣杜苏蘇魏程吕呂丁沈任姚卢盧傅钟鍾姜崔谭譚廖范汪陆陸金石戴贾賈韦韋夏邱方侯邹鄒熊孟秦白江阎閻薛尹段雷黎史龙龍贺賀陶顾顧毛郝龚龔邵万萬钱錢严嚴覃洪武莫孔汤湯"
 _HAN_NAME = compile_pattern(
-    rf"(?:^|给|給|对|對|与|與|和|跟|为|為|把|将|將|让|叫|是|的|同事|当事人|當事人|委托人|客户|客戶|被告|原告|患者|病人|姓名|嫌疑人|下属|下屬|员工|員工|职员|经理|經理|主管|老板|朋友|关于|關於|控告|起诉|解雇|辞退|开除|[:：,，。\s、])([{_SURNAME_HAN}]\p{{Han}}{{1,2}})(?:[^\p{{Han}}]|写|寫|的|因|被|患|确|確|诊|診|得|有|在|于|於|是|今|已|正|怀|懷|涉|违|違|每|月|年|工|迟|遲|提|申|要|和|与|與|说|說|承|欠|先|女|小|，|,|一|发|發|下|上|离|離|起|需|拿|对|對|服|住|做)"
+    rf"(?:^|给|給|对|對|与|與|和|跟|为|為|把|将|將|让|叫|是|的|同事|当事人|當事人|委托人|客户|客戶|被告|原告|患者|病人|姓名|嫌疑人|下属|下屬|员工|員工|职员|经理|經理|主管|老板|朋友|关于|關於|控告|起诉|解雇|辞退|开除|[:：,，。\s、])([{_SURNAME_HAN}]\p{{Han}}{{1,2}})(?:[^\p{{Han}}]|写|寫|的|因|被|患|确|確|诊|診|得|有|在|于|於|是|今|已|正|怀|懷|涉|违|違|每|月|年|工|迟|遲|提|申|要|和|与|與|说|說|承|欠|先|女|小|，|,|一|发|發|下|上|离|離|起|需|拿|对|對|服|住|做|试|旷|盗|挪|辞|休|转|调|赌|酗|欠|借)"
 )
 _NOT_HAN = frozenset(
     "高血 高中 高级 高級 高度 高校 高考 高龄 高薪 金融 金额 金屬 石油 方案 方法 方便 方面 白血 白天 夏天 江苏 江西 黄金 马上 万一 何时 何种 任何 任务 于是 周末 周一 周二 周三 周四 周五 周期 程序 史上 许多 林业 和解 武器 田地 杨梅 毛利 毛病 严重 严格 龙头 孔雀 马来 洪水 夏季 冯特 金牌 段落 钱包 钱财 雷达 江南 高管 高层".split()
@@ -62,7 +63,7 @@ PUBLIC_FIGURES = frozenset(
 """People everybody knows, people of books and films, and the names that examples use."""
 
 NOT_NAMES = frozenset(
-    """Times York Post Journal Herald Tribune Magazine Weekly Gazette Angeles Francisco Vegas Zealand Delhi Orleans Jersey Hampshire Carolina Dakota Korea Africa Ireland Wales Australia Asia Europe America Galaxy Pixel Pro Max Ultra Team Project Product Customer Sales Marketing Finance Operations Engineering Research Science Physics Chemistry Biology Lake River Mountain Island Beach City Town County State Valley Bay Airport Station Stadium Arena Theatre Theater Museum Library Church Cathedral Temple Palace Castle Tower Bridge Square Hall Club Society Association League Cup Championship Olympics Festival Award Prize Conference Summit Committee Council Commission Parliament Congress Senate Ministry Agency Authority Board Party Army Navy Police Emergency Care Insurance Rights Agreement Treaty Licence Summary Overview Introduction Conclusion Background Method Methods Discussion Appendix Email Phone Address Subject Regards Sincerely Hello Hi Welcome Thanks Warning Info Debug Tip Step Question Answer Task Goal Choice True False None Null Sehr Geehrte Geehrter Liebe Lieber Cher Chere Querido Querida Gentile Geachte Szanowny Szanowna Hej Ciao Hola Bonjour Hallo Guten
+    """I'm I've I'll I'd Times York Post Journal Herald Tribune Magazine Weekly Gazette Angeles Francisco Vegas Zealand Delhi Orleans Jersey Hampshire Carolina Dakota Korea Africa Ireland Wales Australia Asia Europe America Galaxy Pixel Pro Max Ultra Team Project Product Customer Sales Marketing Finance Operations Engineering Research Science Physics Chemistry Biology Lake River Mountain Island Beach City Town County State Valley Bay Airport Station Stadium Arena Theatre Theater Museum Library Church Cathedral Temple Palace Castle Tower Bridge Square Hall Club Society Association League Cup Championship Olympics Festival Award Prize Conference Summit Committee Council Commission Parliament Congress Senate Ministry Agency Authority Board Party Army Navy Police Emergency Care Insurance Rights Agreement Treaty Licence Summary Overview Introduction Conclusion Background Method Methods Discussion Appendix Email Phone Address Subject Regards Sincerely Hello Hi Welcome Thanks Warning Info Debug Tip Step Question Answer Task Goal Choice True False None Null Sehr Geehrte Geehrter Liebe Lieber Cher Chere Querido Querida Gentile Geachte Szanowny Szanowna Hej Ciao Hola Bonjour Hallo Guten
     The This That These What When Where Which Who Why How Write Draft Explain Describe Summarize Summarise Give Create Please Make List Tell Compose Translate Review Rewrite Is Are Was Were Does Do Did Can Could Should Would If In On At For And But Or Not No Yes My Our Your His Her Their Its
     United New North South East West San Los Las Great Machine Deep Data Computer Social Human Mental Health Public National International American European British French German World Global Central General Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August September October November December
     Street Avenue Road University College School Hospital Institute Company Corporation Inc Ltd Group Bank Department Office Center Centre Act Law Court Supreme House White Black Red Blue Green Star Prime Minister President King Queen Saint Type Stage Part Chapter Section Figure Table Model Windows Google Microsoft Apple Amazon Python Java Visual Studio Content Dear Best Kind Thank Lab Results Test Medical Patient Case Client Acme Under Employee Performance Improvement Plan Settlement Human Resources Multiple Sclerosis Blood Pressure Dr Mr Mrs Ms Title Name Date Order Version Key
@@ -73,8 +74,14 @@ _NO_SURNAMES = NOT_NAMES - {"White", "Black", "Green", "King", "Young", "Small",
 _ABBREVIATIONS = frozenset({"U.S", "U.K", "E.U", "D.C", "Ph.", "J.K", "J.R", "L.A", "N.Y", "O.J", "Art", "Sec", "Fig", "Vol", "No.", "Ch."})
 
 
+def spelt(text: str) -> str:
+    """`text`, with capitals for the names in it where it is written in small letters, or capitals, only."""
+    return capitalised(text, NOT_NAMES) if text.islower() or text.isupper() else text
+
+
 def names(text: str) -> list[tuple[int, int]]:
     """Where somebody in particular is named, in no order."""
+    text = spelt(text)
     found = list(_latin_names(text))
     for match in _TITLED.finditer(text):
         name = match.group(1).split()[-1]
@@ -129,6 +136,7 @@ _NAME_PAIR = re.compile(r"(?<![\w])([A-Z][a-z]+)(?: [A-Z]\.)? ([A-Z][a-z']+)")
 def nobody_private(text: str) -> bool:
     """Whether everybody who is named in full is known to all, and somebody is."""
     known = False
+    text = spelt(text)
     for match in _NAME_PAIR.finditer(text):
         if f"{match.group(1)} {match.group(2)}".lower().replace("'s", "").strip("'") in PUBLIC_FIGURES:
             known = True

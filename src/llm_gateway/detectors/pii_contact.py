@@ -42,7 +42,7 @@ _BIRTH_DATE = re.compile(
 _YEAR = re.compile(r"(?:1[0-9]|20)[0-9]{2}(?![0-9])")
 _LIVING_SINCE = 1925
 _HOME = re.compile(
-    r"(?i)\b(?:i live|i'm living|lives? (?:at|on|in)|my (?:new |home )?address|mein\w{0,2} (?:neue )?(?:adresse|anschrift)|mon adresse|mi direccion|(?:il mio )?indirizzo(?: di casa)?|adresse (?:privee|personnelle)|privatanschrift|direccion particular|endereco residencial|rumah|meu endereco|mijn adres|moj adres|min adress|home address|resid(?:es?|ing) at|ich wohne|wohnt|wohnhaft|privatadresse|j'habite|habite|demeurant|vivo en|vive en|domicilio|abito in|abita in|residente|moro n[ao]|mora n[ao]|residente|ik woon|woont|mieszka|zamieszka|deliver to|ship to|send (?:it )?to|moved to|home is|i'm at|meet me at|my ex|my flat|my house|our house|our flat|my parents)\b"
+    r"(?i)\b(?:i live|i'm living|lives? (?:at|on|in)|my (?:new |home )?address|mein\w{0,2} (?:neue )?(?:adresse|anschrift)|mon adresse|mi direccion|(?:il mio )?indirizzo(?: di casa)?|adresse (?:privee|personnelle)|privatanschrift|direccion particular|endereco residencial|rumah|meu endereco|mijn adres|moj adres|min adress|home address|resid(?:es?|ing) at|ich wohne|wohnt|wohnhaft|privatadresse|j'habite|habite|demeurant|vivo en|vive en|domicilio|abito in|abita in|residente|moro n[ao]|mora n[ao]|residente|ik woon|woont|mieszka|zamieszka|deliver to|ship to|send (?:it )?to|moved to|home is|i'm at|meet me at|(?:address|direccion|adresse|indirizzo|endereco|adres|adresa) (?:of|de|di|da|do|von|van)? ?(?:my|mi|mia|mio|meine[rs]?|mon|ma|minha|meu|mijn|moje\w*|mojej|mamy)|my ex|my flat|my house|our house|our flat|my parents)\b"
 )
 _ORGANISATION = re.compile(
     r"(?i)\b(?:foundation|inc|llc|ltd|limited|corp|corporation|gmbh|ag|s\.?a|company|university|museum|museo|musee|hotel|restaurant|offices?|headquarters|store|shop|church|library|building|theat|station|clinic|hospital|school|embassy|deutsche|bahn|versicherung|verlag|bank|amt|kg|ohg|e\.v|sarl|sas|spa|srl|s\.r\.l|sp\. z|bv|b\.v|nv|ab|oy|plc|group|verein|stiftung|schule|kirche|klinik|praxis|kanzlei|shop|cafe|zoo|archiv|institut)\b"
@@ -192,10 +192,15 @@ def _address_confidence(text: str, start: int, end: int) -> float:
         return 0.74
     if _ORGANISATION.search(before):
         return 0.4
+    if _DELIVERED.search(before):
+        return 0.74
     after = text[end : end + 80]
     return 0.74 if names(before) or names(after[:70]) or _LIVES.search(after) else 0.6
 
 
+_DELIVERED = re.compile(
+    r"(?i)\b(?:lieferadresse|lieferanschrift|rechnungsadresse|wohnadresse|zustelladresse|(?:shipping|billing|delivery|mailing) address|ship to|deliver to|adresse de livraison|adresse de facturation|livrer a|indirizzo di (?:spedizione|consegna)|spedire a|direccion de (?:envio|entrega|facturacion)|enviar a|endereco de entrega|bezorgadres|afleveradres|adres dostawy|dorucovaci adresa|leveransadress|leveringsadresse|toimitusosoite)\b"
+)
 _LIVES = re.compile(r"(?i)\b(?:lives?|wohnt|habite|vive|abita|mora|woont|mieszka|bor|asuu|tenant|mieter|locataire|inquilin[oa])\b")
 _BY_POSTCODE = compile_pattern(
     r"(\p{L}[\p{L}'.\-]*(?: \p{L}[\p{L}'.\-]*){0,3} \d{1,4}[a-zA-Z]?(?:[-/]\d{1,4})?(?:,? (?:m\.|lgh|bus|apt\.?|apto\.?|int\.|piso|bte|etg?\.?|tv|th|wohnung|top|tur|kv\.?|k\.)? ?\d{0,5}[A-Za-z]{0,2})?, ?(?:[A-Z]{1,2}-)?(?:\d{5}(?:-\d{3})?|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[A-Z]{2}) [A-Z]\p{L}+)"

@@ -11,7 +11,30 @@ from llm_gateway.detectors.values import Grade, code, file_or_version, grade, te
 
 _IPV4 = compile_pattern(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b[ \t,/:]{1,4}([^\s,/:\"'<>]{2,40})[ \t,/:]{1,3}([^\s,/\"'<>]{6,40})")
 _LOGIN_NAMES = frozenset(
-    {"root", "admin", "administrator", "sa", "postgres", "ubuntu", "pi", "user", "sysadmin", "operator", "deploy", "backup", "oracle"}
+    {
+        "root",
+        "admin",
+        "administrator",
+        "sa",
+        "postgres",
+        "ubuntu",
+        "pi",
+        "user",
+        "sysadmin",
+        "operator",
+        "deploy",
+        "backup",
+        "oracle",
+        "elastic",
+        "grafana",
+        "jenkins",
+        "gitlab",
+        "mysql",
+        "tomcat",
+        "sonar",
+        "nexus",
+        "kibana",
+    }
 )
 _RECOVERY_GROUPS = re.compile(r"(?<![0-9-])[0-9]{6}(?:-[0-9]{6}){7}(?![0-9-])")
 

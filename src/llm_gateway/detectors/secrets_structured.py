@@ -324,7 +324,7 @@ STRUCTURED_RULES: tuple[Rule, ...] = (
         "webhook_url",
         TOKEN,
         0.9,
-        "webhook hooks. /hook",
+        "webhook hooks. /hook maker.ifttt",
         r"(?i)https?://(?:[a-z0-9.\-]*discord(?:app)?\.com/api/webhooks/|[a-z0-9.\-]*webhook\.office\.com/|[a-z0-9.\-]*office\.com/webhook|hooks\.zapier\.com/hooks/|maker\.ifttt\.com/|[a-z0-9.\-]*\.logic\.azure\.com|hook\.[a-z0-9.]*make\.com/|chat\.googleapis\.com/v1/spaces/|open\.(?:feishu|larksuite)\.(?:cn|com)/open-apis/bot/v2/hook/|qyapi\.weixin\.qq\.com/cgi-bin/webhook/|oapi\.dingtalk\.com/robot/)([A-Za-z0-9@_/?=&%.\-]{16,})",
         "vendors' webhook pages",
         f"https://discord.com/api/webhooks/123456789012345678/{_DRAWN}",

@@ -1,4 +1,4 @@
-# ruff: noqa: E501  # patterns and word lists read best unbroken
+# ruff: noqa: E501, SIM905  # patterns and word lists read best unbroken
 """Drawn tokens without a credential word right before them, weighed by what stands around: services, assignments, hashes."""
 
 import re
@@ -12,6 +12,7 @@ from llm_gateway.detectors.secrets_generic import Words
 from llm_gateway.detectors.secrets_judge import CHANGES, jumbled
 from llm_gateway.detectors.values import Shape, file_or_version, likeness, placeholder, repetitive, shape
 
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]*")
 _LONG_TOKEN = compile_pattern(r"[A-Za-z0-9+/=_\-.~!]{16,}")
 _ASSIGNED = re.compile(
     r"(?i)(?:^|[^a-z]|[a-z](?-i:(?=[TSK])))(?:token|secret|key|api|passw\w*)[\"']?\s{0,3}(?:[:=]{1,2}|=>|is)?\s{0,3}[\"']?\Z"
@@ -26,6 +27,14 @@ _SERVICE = re.compile(
     r"(?i)(?:^|[\s\"'(])[a-z0-9][a-z0-9\-]{1,30}\.(?:io|com|so|ai|co|app|dev|net|org|me|sh|cloud|tech|xyz|us|eu)[\"' :=]{1,3}(?:key|token)?[\"' :=]{0,3}\Z"
 )
 """A service's address right before a token, as people note whose it is."""
+_NAMED_SERVICE = re.compile(r"(?:^|[\s,;{(])[\"']?([a-z][a-z0-9]{2,15})[\"']?\s{0,2}(?:=>|:=|[:=]|\s)\s{0,2}[\"'`]?\Z")
+_WORDS_AND_SERVICES = frozenset(
+    """abstract adafruit aha airship amplitude anthropic apify audd autopilot axonaut beamer blogger bored canny chaser cicero clarity clearbit cloze crowdin daily demio deputy drift drip
+    elastic ethos etsy everhour fathom fibery figma fixer flat fulcrum geocod gist gong guardian gumroad guru harvest honey hunter hypertune instabot juro kanban kickbox klaviyo
+    lark linear lob logz loom mite monday monkeylearn mux noticeable notion nylas pastebin percy phrase pivotal plaid podio postman prodpad protocols pushover qualaroo railway
+    raven readme ringover rocket runway sanity sonar spoon spotify stripe swell swiftype teletype tly tomorrow travis trello tru twist unplu wise wistia workato zenler zulip""".split()
+)
+"""Everyday words that are services' names too: they say whose a token is only where it is assigned to nothing but such a word."""
 _NAMES_ID = re.compile(
     r"(?i)(?:(?<!app)id|ids|arn|name|identifier|version|marker|hash|etag|url|uri|path|file|type|ref|number|label|image|digest|sum|cursor|alias|class|func(?:tion)?)[\"']?\s{0,2}[:=(\s]{0,3}\s{0,2}[\"'`]?\Z"
 )
@@ -43,7 +52,7 @@ _LOOKS_LIKE_ID = re.compile(
 _PUBLIC = ("AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "iVBORw0KGgo", "R0lGOD", "/9j/", "PHN2Zy", "UklGR", "JVBERi", "d09GR", "data:")
 _KEY_NOUNS = frozenset({"key", "keys", "token", "tokens", "api", "access", "deploy", "license", "licence", "activation"})
 _SERVICE_KEY_CHARS = 40
-_SHORT_KEY = re.compile(r"(?: (?:key|code|token|no))?[\"']?(?: is|\s?[:=])?\s{0,2}[\"'`]?([A-Za-z0-9]{10,24})(?![A-Za-z0-9_.\-/])")
+_SHORT_KEY = re.compile(r"(?: (?:key|code|token|no))?[\"']?(?: is|\s?[:=])?\s{0,2}[\"'`]?([A-Za-z0-9]{10,24})(?![A-Za-z0-9_\-/]|\.\w)")
 
 
 def short_keys(text: str, words: Words) -> Iterator[Hit]:
@@ -119,7 +128,7 @@ def drawn_tokens(text: str, long_words: Sequence[tuple[int, str]], words: Words)
             if separator and len(value) >= 16:
                 token = value
             start = offset + match.start() + raw.find(token)
-            if token.startswith(("0x", "0X")):
+            if token.startswith(("0x", "0X")) and _HEXADECIMAL.fullmatch(token, 2):
                 if len(token) < 66:
                     continue
                 token = token[2:]
@@ -148,6 +157,12 @@ def _stands_for_nothing(text: str, start: int, end: int, token: str) -> bool:
     return token.startswith(("eyJhbGciOi", "eyJ0eXAiOi")) and len(token) < 80 and text[end : end + 1] != "." and "." not in token
 
 
+def _named_service(text: str, start: int, end: int) -> bool:
+    """Whether a token, all of a value, is assigned to the name of a service that is an everyday word too."""
+    named = _NAMED_SERVICE.search(text, max(0, start - 32), start)
+    return named is not None and named.group(1) in _WORDS_AND_SERVICES and text[end : end + 1] in ("", '"', "'", "`", "\n", ",", ";")
+
+
 _KEY_BEFORE = re.compile(
     r"(?i)\b(?:key|token|secret|schlussel|cle|clave|chiave|chave|klucz|sleutel|nyckel|ключ)\b[^.\n?]{0,12}\b(?:is|=|:|ist|est|es|e|jest|to)?[ :=\"'`]{1,3}\Z"
 )
@@ -160,6 +175,8 @@ def _token_confidence(text: str, words: Words, start: int, end: int, token: str,
     low, high = passage(text, start, end, _NOTE_CHARS + 1)
     hashed = _near(words.hash, max(low, start - 36), start) or _near(words.hash, start, min(high, end + 16))
     given = kind is Shape.RANDOM and len(token) >= 20 and bool(_GIVEN.search(text[max(0, start - 48) : start]))
+    if _named_service(text, start, end):
+        return 0.74
     if "EXAMPLE" in token or (_NAMES_ID.search(text[max(0, start - 24) : start]) and not close):
         return 0.3
     if given and token.islower():

@@ -369,6 +369,11 @@ maxmind|{n6}_{n29}_mmk|dev.maxmind.com
 volcengine_access|AKLT{b43}|www.volcengine.com/docs
 things_network|NNSXS.{N39}.{N52}|www.thethingsindustries.com/docs
 luma|luma-{u}-{u}|docs.lumalabs.ai
+zuplo|zpka_{l32}_{x8}|zuplo.com/docs
+wakatime|waka_{u}|wakatime.com/developers
+checkly|cu_{x32}|checklyhq.com/docs
+onesignal|os_v2_app_{l103}|documentation.onesignal.com
+vk_access|vk1.a.{w140}|dev.vk.com
 retell|key_{x28}|docs.retellai.com
 materialize|mzp_{x64}|materialize.com/docs
 azure_devops_marker|{n52}JQQJ9{n26}|learn.microsoft.com/azure/devops

@@ -29,13 +29,13 @@ _COUNTED: tuple[tuple[int, str], ...] = (
         POSTAL,
         r"\d[A-Za-z]{0,2}, ?(?:[A-Z]{1,2}-)?(?:\d{5}|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[A-Z]{2})|[A-Z]\d[A-Z\d]? \d[A-Z]|, [A-Z]{2} \d{5}",
     ),
-    (HEX_PAIRS, r"(?:0[xX])?[0-9a-fA-F]{2}(?:(?:[\s:,]|, ?0x|,? ?\\?0?x)?[0-9a-fA-F]{2}){7}"),
+    (HEX_PAIRS, r"(?:0[xX])?[0-9a-fA-F]{2}(?:(?:[\s:,]|, ?0x|,? ?\\?0?x)?[0-9a-fA-F]{2}){7}|(?:[0-9a-fA-F]{2}(?:-|[hH][ ,]{1,2})){8}"),
     (NUMBERS, r"\d{2,3}(?:[\s,;]{1,3}\d{1,3}){7}"),
-    (BITS, r"[01]{8}(?:[\s,]{0,2}[01]{7,8}){7}"),
+    (BITS, r"[01]{8}(?:[\s,]{0,2}(?:0b)?[01]{7,8}){7}"),
 )
 """Shapes that one automaton counts. Shapes over letters are kept apart: counted together they would multiply its states."""
 
-_SPACED = compile_pattern(r"(?:[!-~][ .\-_|*]){9}[!-~]")
+_SPACED = compile_pattern(r"(?:[!-~][ .\-_|*]){9}[!-~]|(?:[A-Za-z0-9][^A-Za-z0-9]{1,7}){9}[A-Za-z0-9]")
 _ALL = frozenset(range(21))
 _NONE: frozenset[int] = frozenset()
 _ROW = frozenset({WORD_ROW})
@@ -56,8 +56,8 @@ _HINTS = (
     r"[A-Za-z0-9][!#$%&*?^~@][A-Za-z0-9]|[0-9][!#$%&*]",
     # what every drawn word has: a digit or mixed cases, and six or seven more characters on one side of them
     rf"[!-~]{{7}}[0-9]|[0-9][!-~]{{7}}|[!-~]{{6}}(?:{_MIXED_CASES})|(?:{_MIXED_CASES})[!-~]{{6}}",
-    # three single characters in a row
-    r"[ .\-_|*](?:[!-)+,/-^`a-{}~][ .\-_|*]){3}",
+    # three single characters in a row, or nine with anything between
+    r"[ .\-_|*](?:[!-)+,/-^`a-{}~][ .\-_|*]){3}|(?:[A-Za-z0-9][^A-Za-z0-9]{1,7}){9}[A-Za-z0-9]",
     _END,
 )
 """What tells in one cheap pass which of the dearer looks can find anything."""
