@@ -1,4 +1,3 @@
-# patterns read best unbroken
 """Whether a value in a password's place was chosen for a live system, and the rules that ask so.
 
 A value there may be an everyday word: the form says that it is a password. Stand-ins that manuals print do not count.

@@ -1,4 +1,3 @@
-# patterns read best unbroken
 """Whether what stands beside a credential word is a live value."""
 
 import re

@@ -228,6 +228,18 @@ def test_locate_gives_ordered_spans_inside_the_text(text: str) -> None:
         "x:Y7!z2Qw@h.io ",
         "db.a.io | joe | Qx7!rTz9p | ",
         "Anna Fox cancer\n\n",
+        "chr(65)+",
+        "U+0041 ",
+        "<span>a</span>",
+        "-.-. ",
+        "ssn five ",
+        "a,",
+        "\\\\u0041",
+        "aa-",
+        '" + "',
+        "ɐ",
+        "sk-\n> ",
+        "\nbegin 644 a\n#0V%T",
     ],
 )
 def test_cost_grows_with_length_and_no_faster(unit: str, inspector: Inspector) -> None:
