@@ -4,7 +4,6 @@ import gc
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from types import ModuleType
 from typing import Annotated, Any, Final
 
 import typer
@@ -61,7 +60,6 @@ class LazyGroup(TyperGroup):
                 gc.disable()
             if cmd_name == "serve":
                 _load_structlog_alone()
-                _load_prices_alone()
             group = get_group(import_module(f"llm_gateway.cli.{COMMANDS[cmd_name]}").app)
             self.add_command(group if group.name == cmd_name else group.commands[cmd_name], cmd_name)
         return super().get_command(ctx, cmd_name)
@@ -75,18 +73,6 @@ def _load_structlog_alone() -> None:
             import_module("structlog")
         finally:
             del sys.modules["rich"]
-
-
-def _load_prices_alone() -> None:
-    """Load the price catalogue without the HTTP client that it could renew itself with, which nobody asks it to: 3 MiB. Were it asked,
-    the client would be loaded then."""
-    if "httpx2" not in sys.modules:
-        sys.modules["httpx2"] = stand_in = ModuleType("httpx2")
-        vars(stand_in)["__getattr__"] = lambda name: getattr(import_module("httpx2"), name)
-        try:
-            import_module("genai_prices")
-        finally:
-            del sys.modules["httpx2"]
 
 
 app = typer.Typer(

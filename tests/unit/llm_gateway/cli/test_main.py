@@ -30,7 +30,7 @@ def loaded_by(command: str) -> set[str]:
 def test_a_server_loads_nothing_that_a_server_does_not_need() -> None:
     loaded = loaded_by("serve")
     assert "llm_gateway.app" in loaded
-    foreign = ("rich", "pyreqwest", "redis", "jinja2", "numpy", "alembic", "networkx", "playwright", "httpx2", "fastapi", "starlette")
+    foreign = ("rich", "pyreqwest", "redis", "jinja2", "numpy", "alembic", "networkx", "playwright", "fastapi", "starlette")
     assert {name.partition(".")[0] for name in loaded} & set(foreign) == set()
     assert {"sqlalchemy.dialects.postgresql", "xml.etree.ElementTree"} & loaded == set()
     ours = {
@@ -43,18 +43,6 @@ def test_a_server_loads_nothing_that_a_server_does_not_need() -> None:
         "llm_gateway.dashboard.door",
         *(f"llm_gateway.cli.{name}" for name in ("main", "outcome", "serve")),
     }
-
-
-def test_the_price_catalogue_could_still_load_what_it_renews_itself_with() -> None:
-    program = (
-        LOADED.format(command="serve")
-        + """
-from genai_prices import UpdatePrices
-assert UpdatePrices().request_timeout.connect == 5
-assert type(UpdatePrices().request_timeout).__module__.partition(".")[0] == "httpx2"
-"""
-    )
-    subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
 
 
 def test_the_cycle_collector_rests_while_a_server_starts_and_no_longer() -> None:
