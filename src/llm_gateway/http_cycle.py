@@ -11,6 +11,9 @@ STATUS_LINES: Final[dict[int, bytes]] = {int(status): b"HTTP/1.1 %d %s\r\n" % (s
 _BODILESS: Final = frozenset({204, 304})
 
 Message = MutableMapping[str, Any]
+NO_SCOPE: Final[Message] = {}
+"""What a cycle has for a scope when its request is over. The scope knows its cycle: were the cycle to keep it, each request would stay in
+memory, with all that was made of it, until the cycle collector comes by, and the next ones would find no memory that is still warm."""
 
 
 class Connection(Protocol):

@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 import httptools
 
 from llm_gateway.api.asgi import CONNECTION
-from llm_gateway.http_cycle import STATUS_LINES, Cycle, Message
+from llm_gateway.http_cycle import NO_SCOPE, STATUS_LINES, Cycle, Message
 
 MAX_HEAD_BYTES: Final = 64 << 10
 MAX_URL_BYTES: Final = 8 << 10
@@ -124,6 +124,8 @@ class HttpProtocol(asyncio.Protocol):
         self.resume_writing()
         current = self._current
         self._waiting.clear()
+        self._arriving = None
+        del self._parser  # it knows this object, as this object knows it: neither would go by itself
         if current is not None:
             current.wake()
             if current.on_lost is not None and not current.answered:
@@ -285,6 +287,9 @@ class HttpProtocol(asyncio.Protocol):
                     await self._fail(cycle)
         finally:
             self._server.tasks.discard(task)
+            cycle.scope = NO_SCOPE
+            if self.lost:
+                self._current = None
 
     @staticmethod
     async def _fail(cycle: Cycle) -> None:

@@ -173,7 +173,7 @@ class ProviderRouter:
 
     async def _ask_in_turn(self, exchange: Exchange, decision: Decision) -> Reply:
         """Ask the targets of a decision, each perhaps again, until one answers. Raises the error that tells the caller most."""
-        failures: list[LLMGatewayError] = []
+        failures: list[LLMGatewayError] = []  # without their tracebacks, which would know this list
         ranked = decision.ranked
         for place, candidate in enumerate(ranked, 1):
             seat, others, retry = self._roster.by_name[candidate.target.provider], ranked[place:], 0
@@ -194,11 +194,11 @@ class ProviderRouter:
                     return await self._send(call)
                 # Its wire cannot say it, it is at our limit, or it is too dear: another's turn.
                 except (InvalidRequest, RateLimited, BudgetExceeded) as error:
-                    failures.append(error)
+                    failures.append(error.with_traceback(None))
                     break
                 except ProviderError as error:
                     self._recent.forget()
-                    failures.append(error)
+                    failures.append(error.with_traceback(None))
                     wait_s = self._again_in_s(error, call, retry, bool(others))
                     if wait_s is None:
                         if not error.try_next:
@@ -249,7 +249,7 @@ class ProviderRouter:
         try:
             await seat.slots.wait(exchange.deadline_s - began_s)
         except Overloaded as error:
-            failures.append(error)
+            failures.append(error.with_traceback(None))
             return False
         finally:
             exchange.queued_s += self._now_s() - began_s

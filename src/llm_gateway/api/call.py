@@ -321,6 +321,7 @@ class Ingress(msgspec.Struct, frozen=True):
                     caller.on_lost = None
             except LLMGatewayError as failure:
                 await call.fail(failure)
+                failure.__traceback__ = None  # the exchange knows its failure, which would know the exchange by the frames it passed
             except asyncio.CancelledError:
                 # Either the caller left, and there is nobody to tell, or the server is stopping.
                 if not caller.left:
