@@ -17,7 +17,7 @@ from llm_gateway.core.exchange import Caller
 from llm_gateway.core.settings import IntegrationSettings, StorageSettings
 from llm_gateway.core.types import JsonObject
 from llm_gateway.integrations.workflows import runs
-from llm_gateway.integrations.workflows.dbos_engine import DbosEngine, dbos_carries_out
+from llm_gateway.integrations.workflows.dbos_engine import DbosEngine, Session, dbos_carries_out
 from llm_gateway.integrations.workflows.engine import WorkflowEngine
 from llm_gateway.integrations.workflows.model import Step, Workflow
 from llm_gateway.integrations.workflows.runs import Commission
@@ -240,6 +240,108 @@ def test_a_run_that_arrives_too_late_stays_with_the_gateway(on: On, monkeypatch:
             gateway.hold["q1"].set()
             assert (await ended(engine, run_id)).status == "succeeded"
         assert gateway.called == ["q0", "q1"]
+
+    on(test)
+
+
+@pytest.mark.parametrize("slow", ["DBOS", "the gateway's database"])
+def test_a_run_that_arrives_while_it_is_taken_up_again_is_not_given_out_again(slow: str, on: On, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(gateway: Gateway) -> None:
+        run_id = await gateway.left_behind(DbosEngine, chain(4), "q2")
+        gateway.reached.clear()
+        gateway.hold["q2"] = asyncio.Event()
+        async with gateway.serving("second") as engine:
+            assert isinstance(engine, DbosEngine)
+            process = await engine._ready()
+            assert process is not None
+            arrived, let_in = asyncio.Event(), asyncio.Event()
+
+            async def adopted(session: Session, adopt: Callable[[Session], Awaitable[bool]] = engine._adopted) -> bool:
+                arrived.set()
+                await let_in.wait()
+                return await adopt(session)
+
+            async def status(run_id: str, asked: Callable[[str], Awaitable[str | None]] = process.status) -> str | None:
+                await asyncio.wait_for(gateway.reached.wait(), WITHIN_S)
+                return await asked(run_id)
+
+            if slow == "DBOS":
+                let_in.set()
+            monkeypatch.setattr(engine, "_adopted", adopted)
+            assert await engine.take_up() == 1
+            if slow == "DBOS":
+                monkeypatch.setattr(process, "status", status)  # it answers when the run is under way
+            else:
+                await asyncio.wait_for(arrived.wait(), WITHIN_S)
+            command(gateway.url, "UPDATE workflow_runs SET lease_until_s = 0")  # it was longer on its way than its lease
+            assert await engine.take_up() == 1
+            let_in.set()
+            gateway.hold["q2"].set()
+            record = await ended(engine, run_id)
+        assert record.status == "succeeded", record
+        assert gateway.called == ["q0", "q1", "q2", "q2", "q3"], "only the step that was under way is run again"
+
+    on(test)
+
+
+def test_a_run_that_dbos_gives_out_while_it_runs_goes_on_where_it_arrives(on: On) -> None:
+    async def test(gateway: Gateway) -> None:
+        held = gateway.hold["q1"] = asyncio.Event()
+        async with gateway.serving("one") as engine:
+            run_id = await engine.start(chain(3), {}, COMMISSION)
+            await asyncio.wait_for(gateway.reached.wait(), WITHIN_S)
+            assert isinstance(engine, DbosEngine)
+            process = await engine._ready()
+            assert process is not None
+            await process.give_out(run_id)  # as a process does that takes this one for dead
+            held.set()
+            record = await ended(engine, run_id)
+        assert record.status == "succeeded", record
+        assert gateway.called == ["q0", "q1", "q1", "q2"], "what DBOS did not keep is run again, and nothing else"
+
+    on(test)
+
+
+def test_a_run_that_arrives_where_it_still_runs_goes_on_from_there(on: On) -> None:
+    async def test(gateway: Gateway) -> None:
+        gateway.hold["q1"] = asyncio.Event()
+        async with gateway.serving("one") as engine:
+            run_id = await engine.start(chain(3), {}, COMMISSION)
+            await asyncio.wait_for(gateway.reached.wait(), WITHIN_S)
+            gateway.hold.clear()  # the step that is under way stays so
+            assert isinstance(engine, DbosEngine)
+            process = await engine._ready()
+            assert process is not None
+            await process.give_out(run_id)
+            record = await ended(engine, run_id)
+        assert record.status == "succeeded", record
+        assert gateway.called == ["q0", "q1", "q1", "q2"]
+        assert gateway.rows("SELECT status FROM llm_gateway_dbos.workflow_status") == [("SUCCESS",)]
+
+    on(test)
+
+
+def test_a_run_that_somebody_else_holds_by_now_is_not_given_out(on: On, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(gateway: Gateway) -> None:
+        await gateway.left_behind(DbosEngine, chain(3), "q1")
+        async with gateway.serving("second") as engine:
+            assert isinstance(engine, DbosEngine)
+            process = await engine._ready()
+            assert process is not None
+            given: list[str] = []
+
+            async def late(run_id: str, asked: Callable[[str], Awaitable[str | None]] = process.status) -> str | None:
+                """DBOS's answer, which is so long in coming that another process takes the run up."""
+                command(gateway.url, "UPDATE workflow_runs SET holder = 'third'")
+                return await asked(run_id)
+
+            async def give_out(run_id: str) -> None:
+                given.append(run_id)
+
+            monkeypatch.setattr(process, "status", late)
+            monkeypatch.setattr(process, "give_out", give_out)
+            await engine.take_up()
+            assert given == []
 
     on(test)
 

@@ -8,6 +8,7 @@ go on with what the other began. That a process died shows by the leases there: 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, Protocol, cast
@@ -109,7 +110,7 @@ class DbosEngine(WorkflowEngine):
         """Of the runs that run here; None: DBOS has no part in it."""
         self._notes: dict[str, _Notes] = {}
         self._arrives_by_s: dict[str, float] = {}
-        """Runs that this process has given out and that have not come to it, and until when they are waited for (monotonic seconds)."""
+        """Runs that this process has given out and that do not run in it yet, and until when they are waited for (monotonic seconds)."""
         self._attending: set[asyncio.Task[Any]] = set()
 
     async def _close(self) -> None:
@@ -142,6 +143,8 @@ class DbosEngine(WorkflowEngine):
     async def _go_on(self, run: Run) -> None:
         process = await self._ready()
         known = await process.status(run.run_id) if process is not None else None
+        if not await self._is_left(run.run_id):
+            return
         if process is None or known in OVER:
             self._sessions[run.run_id] = None
             self._launch(run)
@@ -152,6 +155,12 @@ class DbosEngine(WorkflowEngine):
             await self._store.write(lambda connection: runs.finish(connection, run.run_id, "cancelled", "cancelled in DBOS", now_s))
         elif known != "ENQUEUED" and self._is_overdue(run.run_id):
             await process.give_out(run.run_id)
+
+    async def _is_left(self, run_id: str) -> bool:
+        """Whether a run that was taken up still waits for somebody: while DBOS answered, it may have come to a process."""
+        lease_until_s = self._clock.wall_s() + self._settings().run_lease_s
+        held = await self._store.write(lambda connection: runs.renew(connection, self._holder, [run_id], lease_until_s))
+        return bool(held) and run_id not in self._running
 
     def _is_overdue(self, run_id: str) -> bool:
         """Whether to give a run out (again): while it is on its way from the last time, it would be carried out twice at once."""
@@ -166,7 +175,6 @@ class DbosEngine(WorkflowEngine):
         """Carry out a run that DBOS gave to this process. Cancelled where the run is to stay open."""
         task = asyncio.current_task()
         assert task is not None
-        self._arrives_by_s.pop(session.run_id, None)
         self._attending.add(task)
         task.add_done_callback(self._attending.discard)
         expected = self._expected.get(session.run_id)
@@ -187,16 +195,33 @@ class DbosEngine(WorkflowEngine):
 
     async def _adopted(self, session: Session) -> bool:
         """Go on with a run that another process left behind; False: it has ended."""
-        stale = self._running.get(session.run_id)
-        if stale is not None:
+        # On its way until it runs: its lease may be over meanwhile, and it is not to be given out again.
+        self._arrives_by_s[session.run_id] = self._clock.monotonic_s() + ARRIVAL_S
+        try:
+            while True:
+                await self._hand_on(session.run_id)
+                lease_until_s = self._clock.wall_s() + self._settings().run_lease_s
+                run = await self._store.write(partial(runs.hold, run_id=session.run_id, holder=self._holder, lease_until_s=lease_until_s))
+                if run is None:
+                    return False
+                if run.run_id not in self._running:  # or it came here twice, at once
+                    self._sessions[run.run_id] = session
+                    self._launch(run)
+                    return True
+        finally:
+            self._arrives_by_s.pop(session.run_id, None)
+
+    async def _hand_on(self, run_id: str) -> None:
+        """End what this process still does for a run that DBOS has given out again, and leave the run open."""
+        stale = self._running.get(run_id)
+        if stale is None:
+            return
+        self._handed_on.add(run_id)
+        try:
             stale.cancel()
             await asyncio.wait([stale])
-        lease_until_s = self._clock.wall_s() + self._settings().run_lease_s
-        run = await self._store.write(lambda connection: runs.hold(connection, session.run_id, self._holder, lease_until_s))
-        if run is not None:
-            self._sessions[run.run_id] = session
-            self._launch(run)
-        return run is not None
+        finally:
+            self._handed_on.discard(run_id)
 
     async def _run(self, run: Run) -> None:
         try:

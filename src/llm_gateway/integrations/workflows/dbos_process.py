@@ -16,6 +16,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, er
 from sqlalchemy import make_url
 
 from llm_gateway.core.errors import Internal
+from llm_gateway.integrations.workflows.engine import HandedOn
 
 T = TypeVar("T")
 SCHEMA: Final = "llm_gateway_dbos"
@@ -45,7 +46,8 @@ class Session:
         """What `work` gives, which runs in this loop; what it gave before, where DBOS has that.
 
         Raises:
-            Internal: the run is not this process's any more, or was cancelled in DBOS.
+            HandedOn: DBOS has given the run out again, to another process or to this one.
+            Internal: the run was cancelled in DBOS.
         """
         caller = copy_context()
 
@@ -58,7 +60,7 @@ class Session:
             except error.DBOSWorkflowCancelledError:
                 raise Internal("it was cancelled in DBOS") from None
             except error.DBOSWorkflowConflictIDError:
-                raise Internal("another process carries it out") from None
+                raise HandedOn from None
 
         return await asyncio.wrap_future(self._workflow.run(asyncio.run_coroutine_threadsafe, kept(), self._own))
 

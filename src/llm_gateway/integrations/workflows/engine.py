@@ -41,6 +41,10 @@ Progress = asyncio.Queue[StepRecord | None]
 """Steps as they end; None: the run has ended."""
 
 
+class HandedOn(Exception):
+    """A run is not this carrier's any more: how it ends is for the one to say that has it now."""
+
+
 class WorkflowEngine:
     """One for each process; outlives reloads. `holder` names this process as no other is named."""
 
@@ -61,6 +65,8 @@ class WorkflowEngine:
         self._vouch = vouch
         self._running: dict[str, asyncio.Task[None]] = {}
         self._listeners: dict[str, list[Progress]] = {}
+        self._handed_on: set[str] = set()
+        """Runs whose task is cancelled because another one goes on with them."""
         self._stopping = False
 
     async def start(self, workflow: Workflow, inputs: JsonObject, commission: Commission) -> str:
@@ -206,6 +212,8 @@ class WorkflowEngine:
         """Nothing runs any more, and nobody else may take it up yet."""
 
     def _launch(self, run: Run) -> None:
+        if run.run_id in self._running:  # taken up while it was on its way here: one task a run
+            return
         task = asyncio.create_task(self._run(run), name=f"workflow {run.run_id}")
         self._running[run.run_id] = task
         task.add_done_callback(lambda _: self._over(run.run_id))
@@ -229,9 +237,12 @@ class WorkflowEngine:
         except LLMGatewayError as failure:
             error = failure.message
         except asyncio.CancelledError:
-            if self._stopping:  # it goes on where it is taken up
+            if self._stopping or run.run_id in self._handed_on:  # it goes on where it is taken up
                 raise
             status, error = "cancelled", "cancelled by its caller"
+        except HandedOn:
+            _log.info("a workflow run goes on elsewhere", run_id=run.run_id, workflow=run.workflow.name)
+            raise asyncio.CancelledError from None
         except Exception:
             _log.exception("a workflow run failed", run_id=run.run_id)
             error = "the gateway failed while running it"
