@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from os import urandom
 from pathlib import Path
@@ -131,17 +131,19 @@ class App:
         self.on_started: Callable[[], None] = lambda: None
         """Called once, when calls can be served."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """ASGI's, version 3. A model call's handler is not waited for here: who asks waits for it."""
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-            return
+            return self._lifespan(receive, send)
         handler = self._handlers.get(scope["path"])
-        if handler is not None and scope["method"] == "POST":
-            if IDEMPOTENCY_KEY not in fields_of(scope):
-                await handler(scope, receive, send)
-            else:
-                await self._idempotency(handler, scope, receive, send)
-            return
+        if handler is None or scope["method"] != "POST":
+            return self._serve_other(handler, scope, receive, send)
+        if IDEMPOTENCY_KEY in fields_of(scope):
+            return self._idempotency(handler, scope, receive, send)
+        return handler(scope, receive, send)
+
+    async def _serve_other(self, handler: Handler | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """What is no model call. `handler` is that of its path for POST, if there is one."""
         other = self._other(scope["method"], scope["path"])
         if other is not None:
             await other(scope, receive, send)

@@ -89,9 +89,9 @@ class Authenticator:
                 return _user_of(caller, credentials.user_id) if caller.key_id else caller
             if self._shows_admin_token(token, credentials.address):
                 return ADMIN
-        elif not self.is_open:
+        elif self._closed or self._keys.any_exist:  # as `is_open`
             _refuse()
-        return _named(credentials.user_id)
+        return _named(credentials.user_id) if credentials.user_id else ANONYMOUS
 
     def identify_admin(self, credentials: Credentials) -> Caller:
         """The administrator.
@@ -175,8 +175,6 @@ def _user_of(caller: Caller, user_id: str) -> Caller:
 
 def _named(user_id: str) -> Caller:
     """The caller who says of itself who it is."""
-    if not user_id:
-        return ANONYMOUS
     if user_id == ADMIN.id:
         raise Forbidden(f"user_id: {user_id!r} stands for who has the admin token; choose another", param="user_id")
     return Caller(_checked(user_id))

@@ -132,8 +132,11 @@ class BudgetKeeper:
             return call_next(exchange)
         if self.ledger.journal.full:
             raise Overloaded("the ledger cannot be written at the moment, so no calls are served", code="ledger_full", retry_after_s=5)
+        call = self._open(exchange)
+        if self._has_no_budget(call):
+            return call_next(exchange)
         at_us = int(self.ledger.clock.wall_s() * 1_000_000)
-        under = self._falls_under(self._open(exchange), at_us)
+        under = self._falls_under(call, at_us)
         return self._within(under, at_us, exchange, call_next) if under.budgets else call_next(exchange)
 
     async def _within(self, under: _FallsUnder, at_us: int, exchange: Exchange, call_next: Next) -> Reply:
@@ -146,14 +149,20 @@ class BudgetKeeper:
         exchange.at_end(partial(self.settle, call))
         return call
 
+    def _has_no_budget(self, call: _Call) -> bool:
+        """Whether no budget can be a call's, as there are none; noted then."""
+        if self.book.budgets or call.exchange.caller.key_id:
+            return False
+        call.falls_under = self._nothing
+        return True
+
     def _falls_under(self, call: _Call, at_us: int) -> _FallsUnder:
         """The budgets of a call's caller and their accounts at that time; found once, unless they have changed since."""
         known = call.falls_under
         book = self._book if self._made is self.ledger.created else self.book
         if known is not None and known.book is book and known.from_us <= at_us < known.until_us:
             return known
-        if not book.budgets and not call.exchange.caller.key_id:
-            call.falls_under = self._nothing
+        if self._has_no_budget(call):
             return self._nothing
         budgets = self.budgets_of(call.exchange.caller)
         claims: list[Claim] = []

@@ -43,7 +43,7 @@ class Cycle:
         "keeps_alive", "left", "on_lost", "scope", "started", "waiter",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection, scope: Message, accepted_s: float, keeps_alive: bool) -> None:
+    def __init__(self, connection: Connection, scope: Message, accepted_s: float, keeps_alive: bool, body: bytes | None = None) -> None:
         self._connection = connection
         self.scope = scope
         self.accepted_s = accepted_s
@@ -52,13 +52,13 @@ class Cycle:
         self.left = False
         """Whether `cancel` was called."""
         self.keeps_alive = keeps_alive
-        self.arrived = False
+        self.arrived = body is not None
         """Whether the whole request is here."""
         self.answered = False
         """Whether the whole response was written."""
         self.started = False
         self._asked = False
-        self._body: bytes | bytearray = b""
+        self._body: bytes | bytearray = body or b""
         self._given = False
         self.waiter: asyncio.Future[None] | None = None
         self._head = b""

@@ -20,11 +20,14 @@ import httptools
 
 from llm_gateway.api.asgi import CONNECTION
 from llm_gateway.http_cycle import NO_SCOPE, STATUS_LINES, Cycle, Message
+from llm_gateway.http_head import KnownHead, known_head
 
 MAX_HEAD_BYTES: Final = 64 << 10
 MAX_URL_BYTES: Final = 8 << 10
 MAX_SPLIT_BYTES: Final = 5 * MAX_HEAD_BYTES
 """Of a head as it came: each header has four more bytes than its name and value, and at least one of these."""
+TASK: Final = "request"
+"""The name of the tasks that serve requests: numbers for them would cost more than they tell."""
 MAX_PATHS: Final = 256
 """Parsed URLs that are kept: a gateway's paths are few."""
 
@@ -79,6 +82,8 @@ class HttpProtocol(asyncio.Protocol):
         self._last_scope: dict[str, Any] = {}
         """What the scope of a request that begins with `_last_line` has in common with others."""
         self._is_last = False
+        self._known: KnownHead | None = None
+        """Of the request before, if the parser stands at the end of it."""
         self.is_reading = True
         self._current: Cycle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -132,10 +137,24 @@ class HttpProtocol(asyncio.Protocol):
                 current.on_lost()
 
     def data_received(self, data: bytes) -> None:
+        known = self._known
+        if known is not None:
+            if self._current is None and not self._waiting and data.startswith(known.begins):
+                found = known.scope(data)
+                if found is not None:
+                    scope, body = found
+                    scope["state"] = self._app_state.copy()
+                    cycle = Cycle(self, scope, monotonic(), True, body)
+                    scope["extensions"] = {CONNECTION: cycle}
+                    self._begin(cycle)
+                    self._phase = ""
+                    self._due_s = inf
+                    return
+            self._known = None
         pending, arriving = self._headers is not None, self._arriving is not None
         # A head that begins and ends within so few bytes is within the bounds: nothing need be counted.
         self._is_long = pending or len(data) > MAX_URL_BYTES
-        self._is_last = not (pending or arriving) and data.startswith(self._last_line)
+        self._is_last = is_last = not (pending or arriving) and data.startswith(self._last_line)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -150,6 +169,9 @@ class HttpProtocol(asyncio.Protocol):
             if self._is_too_large():
                 self._refuse(TOO_LARGE)
                 return
+        waiting = self._waiting
+        if is_last and self._current is None and len(waiting) == 1 and waiting[0].arrived and waiting[0].keeps_alive:
+            self._known = known_head(data, {**self._last_scope, "headers": waiting[0].scope["headers"].copy()})
         self._go_on("idle" if arriving else "head")
 
     def _is_too_large(self) -> bool:
@@ -172,9 +194,7 @@ class HttpProtocol(asyncio.Protocol):
     def _go_on(self, otherwise: str) -> None:
         """Begin what can be begun, and say what is waited for: `otherwise` (`head` or `idle`) where there is nothing."""
         if self._current is None and self._waiting and not self.lost:
-            self._current = cycle = self._waiting.popleft()
-            self._task = task = self.loop.create_task(self._serve(cycle))
-            self._server.tasks.add(task)
+            self._begin(self._waiting.popleft())
         current, arriving = self._current, self._arriving
         if arriving is not None and (current is None or current is arriving):
             self._enter("body", self.times.body_s)
@@ -187,6 +207,11 @@ class HttpProtocol(asyncio.Protocol):
             self._enter("idle", self.times.idle_s)
         if len(self._waiting) > 1:
             self.pause_reading()
+
+    def _begin(self, cycle: Cycle) -> None:
+        self._current = cycle
+        self._task = task = asyncio.Task(self._serve(cycle), loop=self.loop, name=TASK)
+        self._server.tasks.add(task)
 
     def eof_received(self) -> None:
         """The caller sends no more: taken as leaving, as everywhere."""

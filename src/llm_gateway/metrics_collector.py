@@ -26,8 +26,9 @@ from llm_gateway.metrics.summary import Summary, summary_of
 
 _log = structlog.get_logger(__name__)
 FOLD_AFTER_S: Final = 0.1
-FOLD_AT_ONCE: Final = 32
-"""Calls that are read off in one turn of the event loop: others wait for it."""
+FOLD_AT_ONCE: Final = 16
+"""Calls that are read off in one turn of the event loop: others wait for it. As soon as there are so many, as what they hold of memory
+is then soon used again."""
 LAG_EVERY_S: Final = 0.25
 LISTED_FOR_S: Final = 5.0
 """How long the list of known models is used before it is asked for again."""
@@ -80,7 +81,8 @@ class MetricsCollector:
         self._lag_timer: asyncio.TimerHandle | None = None
         self._listed: frozenset[tuple[str, str]] = frozenset()
         self._listed_until_s = float("-inf")
-        self._idle = asyncio.Event()
+        self._idle: asyncio.Event | None = None
+        """Somebody waits for the end of the last call."""
         self._last_availability: tuple[float, bool] | None = None
 
     def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]:
@@ -94,16 +96,20 @@ class MetricsCollector:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while self.in_flight:
-                    self._idle.clear()
+                    self._idle = self._idle or asyncio.Event()
                     await self._idle.wait()
 
     def _count(self, exchange: Exchange) -> None:
         self.in_flight -= 1
-        if not self.in_flight:
+        if self._idle is not None and not self.in_flight:
             self._idle.set()
-        self._pending.append((exchange, self._clock.monotonic_s()))
+            self._idle = None
+        pending = self._pending
+        pending.append((exchange, self._clock.monotonic_s()))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FOLD_AFTER_S, self._fold_some)
+        elif len(pending) == FOLD_AT_ONCE:
+            asyncio.get_running_loop().call_soon(self._read_off, FOLD_AT_ONCE)
 
     def _fold_some(self) -> None:
         self._read_off(FOLD_AT_ONCE)
@@ -116,17 +122,18 @@ class MetricsCollector:
 
     def _read_off(self, most: int) -> None:
         now_s, wall_s, pending = self._clock.monotonic_s(), self._clock.wall_s(), self._pending
+        fold, shift_s = self._fold, wall_s - now_s
         if now_s >= self._listed_until_s:
             self._listed = frozenset((target.provider, target.model) for target in self.listed())
             self._listed_until_s = now_s + LISTED_FOR_S
         over = [pending.popleft() for _ in range(min(most, len(pending)))]
-        for each in over:
+        for exchange, ended_s in over:
             try:
-                self._fold(*each, wall_s - now_s)
+                fold(exchange, ended_s, shift_s)
             except Exception:  # whatever is odd about one call, the others are counted
                 self.now.lost_rows += 1
-                over = [other for other in over if other is not each]
-                _log.exception("a finished call could not be counted in full", correlation_id=each[0].correlation_id)
+                over = [other for other in over if other[0] is not exchange]
+                _log.exception("a finished call could not be counted in full", correlation_id=exchange.correlation_id)
         while len(self.rows) > MAX_ROWS:
             self.rows.popleft()
             self.now.lost_rows += 1

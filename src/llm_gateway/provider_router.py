@@ -36,7 +36,7 @@ from llm_gateway.limits.upstream import rest_s
 from llm_gateway.protocols.passthrough import REPEATABLE, Bytes, refusal
 from llm_gateway.routing.calls import Call, most_telling
 from llm_gateway.routing.candidates import Decider, Limited, Moment, needs_of
-from llm_gateway.routing.health import KEY_REFUSED, Admission, House
+from llm_gateway.routing.health import KEY_REFUSED, NORMAL, REFUSED, House
 from llm_gateway.routing.recent import Key, RecentDecisions, rounded
 from llm_gateway.routing.retries import backoff_s
 from llm_gateway.routing.seats import Roster, Seat, Upstream
@@ -131,9 +131,9 @@ class ProviderRouter:
         self._decider = Decider(self._roster, limited)
         self._recent = RecentDecisions(self._roster.tokens_that_fit())
         self._usual = {seat.name: _deadlines_of(seat) for seat in self._roster.seats}
-        self._before_attempt = before_attempt
-        self._admit = admit
-        self._afford = afford
+        self._before_attempt: BeforeAttempt = before_attempt or _nothing_to_wait_for
+        self._admit: Admit = admit or _nothing_to_wait_for
+        self._afford: Afford = afford or _nothing_to_wait_for
         self._uniform = uniform
         self._sleep = sleep
         self._turn: int = before._turn if before is not None else 0
@@ -169,41 +169,73 @@ class ProviderRouter:
         self._turn += 1
         if not decision.ranked:
             raise self._decider.refusal(decision, self._moment())
-        return self._ask_in_turn(exchange, decision)
+        return self._ask_in_turn(exchange, decision, clearance)
 
-    async def _ask_in_turn(self, exchange: Exchange, decision: Decision) -> Reply:
-        """Ask the targets of a decision, each perhaps again, until one answers. Raises the error that tells the caller most."""
+    async def _ask_in_turn(  # noqa: PLR0915  # in pieces, each would be a coroutine of its own
+        self, exchange: Exchange, decision: Decision, clearance: Clearance
+    ) -> Reply:
+        """Ask the targets of a decision, each perhaps again, until one answers. Raises the error that tells the caller most.
+
+        An attempt ends when it is answered in full, or a stream has begun to say something. It is made here, not in a coroutine of its
+        own: whatever a call waits for resumes each that is open.
+        """
         failures: list[LLMGatewayError] = []  # without their tracebacks, which would know this list
-        ranked = decision.ranked
+        ranked, read_s = decision.ranked, self._now_s
         for place, candidate in enumerate(ranked, 1):
-            seat, others, retry = self._roster.by_name[candidate.target.provider], ranked[place:], 0
+            target = candidate.target
+            seat, retry = self._roster.by_name[target.provider], 0
             while True:
-                now_s = self._now_s()
+                now_s = read_s()
                 if now_s >= exchange.deadline_s:
                     raise most_telling(failures) or ProviderTimeout(_LATE, code="total")
                 if not seat.slots.take():
-                    if not await self._wait_for_place(exchange, seat, failures, others):
+                    if not await self._wait_for_place(exchange, seat, failures, ranked[place:]):
                         break
-                    now_s = self._now_s()
+                    now_s = read_s()
                 call = self._admitted(exchange, candidate, seat, now_s)
                 if call is None:
                     break
                 if not retry:
                     seat.budget.earn()
+                attempt = call.attempt
                 try:
-                    return await self._send(call)
-                # Its wire cannot say it, it is at our limit, or it is too dear: another's turn.
-                except (InvalidRequest, RateLimited, BudgetExceeded) as error:
+                    request, wall_s = exchange.request, self._wall_s()
+                    wire = clearance.wire(request, seat.provider, target.model, wall_s)
+                    price = call.price = self._price_of(target.provider, target.model, wall_s)
+                    if (waiting := self._afford(exchange, attempt, price)) is not None:
+                        await waiting
+                    if (waiting := self._admit(exchange, target)) is not None:
+                        await waiting
+                    exchange.attempts.append(attempt)
+                    if (waiting := self._before_attempt(exchange, attempt)) is not None:
+                        await waiting
+                    if exchange.trace is not None:
+                        parent = exchange.trace.attempt(attempt)
+                        wire = wire.traced(parent) if parent else wire
+                    sent_s = attempt.started_s = read_s()
+                    attempt.reached = True
+                    left_s, deadlines = exchange.deadline_s - sent_s, self._usual[seat.name]
+                    if not isinstance(request, EmbeddingRequest) and request.stream:
+                        return await self._stream(call, wire, _within(left_s, deadlines, longest_s=inf), sent_s)
+                    if left_s < deadlines.total_s:
+                        deadlines = _within(left_s, deadlines, longest_s=deadlines.total_s)
+                    try:
+                        status, headers, body = await self._door.fetch(wire, deadlines, seat.max_response_bytes, local=seat.local)
+                    finally:
+                        now_s = read_s()
+                        exchange.upstream_s += now_s - sent_s
+                    return self._whole(call, status, headers, body, now_s)
+                except LLMGatewayError as error:
+                    call.end_by(error, read_s())
+                    wait_s = self._again_in_s(error, call, retry, place < len(ranked))
+                    if wait_s is None and not _is_anothers_turn(error):
+                        raise
                     failures.append(error.with_traceback(None))
-                    break
-                except ProviderError as error:
-                    self._recent.forget()
-                    failures.append(error.with_traceback(None))
-                    wait_s = self._again_in_s(error, call, retry, bool(others))
                     if wait_s is None:
-                        if not error.try_next:
-                            raise
                         break
+                except BaseException as error:
+                    call.end_by(error, read_s())
+                    raise
                 retry += 1
                 await self._sleep(wait_s)
             if len(exchange.attempts) >= self._rules.max_attempts and place < len(ranked):
@@ -212,17 +244,17 @@ class ProviderRouter:
 
     def _admitted(self, exchange: Exchange, candidate: Candidate, seat: Seat, now_s: float) -> Call | None:
         """The call of a target whose provider has given a place for it. None, and the place is free again: it is somebody else's turn."""
-        course = seat.course(candidate.target.model)
-        lane = course.lane
+        model = candidate.target.model
+        course = seat.course(model)
+        lane, admission = course.lane, NORMAL
         if now_s < seat.house.cooled_until_s:
-            admission = Admission.REFUSED
-        else:
-            admission = Admission.NORMAL if lane.open_until_s is None else lane.admit(now_s)
-        if admission is Admission.REFUSED:  # others were faster to find it ill, or to try it
+            admission = REFUSED
+        elif lane.open_until_s is not None:
+            admission = lane.admit(now_s)
+        if admission is REFUSED:  # others were faster to find it ill, or to try it
             seat.slots.give()
             return None
-        attempt = Attempt(seat.name, candidate.target.model, seat.destination.security_level)
-        return Call(exchange, candidate, seat, course, admission, attempt)
+        return Call(exchange, candidate, seat, course, admission, Attempt(seat.name, model, seat.destination.security_level))
 
     def _decide_anew(self, request: Request, clearance: Clearance, strategy: Strategy, key: Key | None) -> Decision:
         moment = self._moment()
@@ -255,11 +287,14 @@ class ProviderRouter:
             exchange.queued_s += self._now_s() - began_s
         return True
 
-    def _again_in_s(self, error: ProviderError, call: Call, retry: int, others: bool) -> float | None:
+    def _again_in_s(self, error: LLMGatewayError, call: Call, retry: int, others: bool) -> float | None:
         """Seconds until the same target should be asked once more; None: it should not.
 
         While there are others, it gets a second chance only if it was reached, and did not say that it is at its limit.
         """
+        if not isinstance(error, ProviderError):
+            return None
+        self._recent.forget()
         rules, seat = self._rules, call.seat
         if _is_done_once(call.exchange.request) and error.code not in _UNREACHED:
             return None
@@ -273,63 +308,18 @@ class ProviderRouter:
             return None
         return wait_s if seat.budget.spend() else None
 
-    async def _send(self, call: Call) -> Reply:
-        """One attempt: until it is answered in full, or a stream has begun to say something."""
-        exchange, seat, attempt, target = call.exchange, call.seat, call.attempt, call.candidate.target
-        request, clearance = exchange.request, exchange.clearance
-        assert clearance is not None
-        try:
-            wall_s = self._wall_s()
-            wire = clearance.wire(request, seat.provider, target.model, wall_s)
-            call.price = self._price_of(target.provider, target.model, wall_s)
-            if self._afford is not None and (waiting := self._afford(exchange, attempt, call.price)) is not None:
-                await waiting
-            if self._admit is not None and (waiting := self._admit(exchange, target)) is not None:
-                await waiting
-            exchange.attempts.append(attempt)
-            if self._before_attempt is not None and (waiting := self._before_attempt(exchange, attempt)) is not None:
-                await waiting
-            if exchange.trace is not None:
-                parent = exchange.trace.attempt(attempt)
-                wire = wire.traced(parent) if parent else wire
-            sent_s = attempt.started_s = self._now_s()
-            attempt.reached = True
-            left_s, deadlines = exchange.deadline_s - sent_s, self._usual[seat.name]
-            if not isinstance(request, EmbeddingRequest) and request.stream:
-                return await self._stream(call, wire, _within(left_s, deadlines, longest_s=inf), sent_s)
-            if left_s < deadlines.total_s:
-                deadlines = _within(left_s, deadlines, longest_s=deadlines.total_s)
-            try:
-                status, headers, body = await self._door.fetch(wire, deadlines, seat.max_response_bytes, local=seat.local)
-            finally:
-                now_s = self._now_s()
-                exchange.upstream_s += now_s - sent_s
-            return self._whole(call, status, headers, body, now_s)
-        except ProviderError as error:
-            call.end_failed(error, self._now_s())
-            raise
-        except LLMGatewayError as error:
-            call.end_without_verdict(error.error_type, self._now_s())
-            raise
-        except (asyncio.CancelledError, GeneratorExit):
-            call.end_without_verdict("cancelled", self._now_s())
-            raise
-        except BaseException:
-            call.end_without_verdict("internal", self._now_s())
-            raise
-
     def _whole(self, call: Call, status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Reply:
         """What an answer comes to that is there in full."""
-        exchange, seat = call.exchange, call.seat
+        exchange, seat, attempt = call.exchange, call.seat, call.attempt
         exchange.upstream_headers = headers
         if not 200 <= status < 300:
             raise seat.provider.error(status, headers, body)
-        call.attempt.upstream_status = status
+        attempt.upstream_status = status
         wait_s = rest_s(headers)
         if wait_s is not None:
             self._heed(seat, wait_s)
         request = exchange.request
-        decoder = Bytes() if isinstance(request, Passthrough) else seat.provider.decoder(request, call.attempt.model)
+        decoder = Bytes() if isinstance(request, Passthrough) else seat.provider.decoder(request, attempt.model)
         chunks = decoder.feed(body)
         chunks += decoder.finish()
         call.end_whole(chunks, now_s)
@@ -471,6 +461,10 @@ class ProviderRouter:
         return max(min(rooms), 0)
 
 
+def _nothing_to_wait_for(*_: object) -> None:
+    """What is done before an attempt where nobody wants to do anything."""
+
+
 def _deadlines_of(seat: Seat) -> Deadlines:
     """A whole answer's deadlines, for a call that has time enough."""
     settings = seat.settings
@@ -483,6 +477,11 @@ def _within(left_s: float, usual: Deadlines, *, longest_s: float) -> Deadlines:
     """The deadlines of a call with `left_s` to go."""
     left_s = max(left_s, _SHORTEST_S)
     return Deadlines(min(usual.connect_s, left_s), min(usual.first_byte_s, left_s), min(usual.idle_s, left_s), min(longest_s, left_s))
+
+
+def _is_anothers_turn(error: LLMGatewayError) -> bool:
+    """Whether the next target may be asked: this one failed, its wire cannot say the request, it is at our limit, or it is too dear."""
+    return error.try_next if isinstance(error, ProviderError) else isinstance(error, InvalidRequest | RateLimited | BudgetExceeded)
 
 
 def _is_done_once(request: Request) -> bool:

@@ -6,11 +6,11 @@ reserved there, before each attempt: `admit`. docs/limits.md says what is promis
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from math import ceil
 from random import random
-from typing import Final, NoReturn
+from typing import Final
 
 import msgspec
 
@@ -20,7 +20,7 @@ from llm_gateway.core.exchange import Caller, Exchange, Next, Reply
 from llm_gateway.core.routing import Target
 from llm_gateway.core.settings import Settings
 from llm_gateway.limits.headers import LimitHeaders
-from llm_gateway.limits.need import Need, charge_of, charge_of_attempt, fits, need_of
+from llm_gateway.limits.need import charge_of, charge_of_attempt, fits, need_of
 from llm_gateway.limits.rules import DEFAULT_TIER, OVERALL, RuleBook, scope
 
 GRACE_US: Final = 5_000_000
@@ -36,6 +36,9 @@ _REMEMBERED: Final = 4_096
 _SHORT: Final = 256
 """Callers choose names; longer ones are not remembered."""
 _NAMES = count(1)
+
+Lines = Callable[[Gauge], str]
+"""Makes the header lines that say where a caller stands."""
 
 
 class CallerLimits(msgspec.Struct, frozen=True):
@@ -68,7 +71,7 @@ class RateLimiter:
         self._uniform = uniform
         self._assigned: Mapping[str, str] = assigned if assigned is not None else {}
         self._answer_tokens = settings.limits.answer_tokens
-        self._headers = {tier: LimitHeaders(rules) for tier, rules in book.tiers.items()}
+        self._lines: dict[str, Lines] = {tier: LimitHeaders(rules).lines for tier, rules in book.tiers.items()}
         self._overall = [(OVERALL, book.overall)] if not book.overall.is_open else []
         self._remembered_accounts = lru_cache(_REMEMBERED)(self._find_accounts)
         self._remembered_places = lru_cache(_REMEMBERED)(self._find_places)
@@ -76,51 +79,58 @@ class RateLimiter:
 
     def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[Reply]:
         caller = exchange.caller
-        who = caller.owner or caller.id
-        find = self._remembered_accounts if len(who) <= _SHORT else self._find_accounts
-        asked_tier = caller.tier
+        who, asked_tier = caller.owner or caller.id, caller.tier
         if self._assigned and asked_tier == DEFAULT_TIER:
             asked_tier = self._assigned.get(who, asked_tier)
-        tier, accounts = find(who, asked_tier, caller.key_id)
-        need = need_of(exchange.request, self._answer_tokens)
-        demands = self._demands(accounts, need, exchange)
-        # The end is there before the reservation: a caller may leave while it is on its way.
-        held = _Held(self._counters, exchange, f"{self._run}-{next(_NAMES)}")
-        exchange.at_end(held.end)
-        verdict = self._counters.reserve_now(held.name, demands, _lease_us(exchange))
+        find = self._remembered_accounts if len(who) <= _SHORT else self._find_accounts
+        lines, accounts = find(who, asked_tier, caller.key_id)
+        demands = self._demands(accounts, exchange)
+        name, counters = f"{self._run}-{next(_NAMES)}", self._counters
+        verdict = counters.reserve_now(name, demands, _lease_us(exchange))
         if verdict is None:
-            return self._wait(exchange, call_next, held, demands, tier)
-        exchange.standing = self._headers[tier].lines(verdict.gauge)
+            return self._wait(exchange, call_next, name, demands, lines)
         if not verdict.granted:
-            self._refuse(held, verdict, demands)
+            exchange.standing = lines(verdict.gauge)
+            raise self._refusal(verdict, demands)
+        exchange.at_end(partial(_settle, counters, name, exchange))
+        exchange.standing = lines(verdict.gauge)
         return call_next(exchange)
 
-    async def _wait(self, exchange: Exchange, call_next: Next, held: "_Held", demands: Sequence[Demand], tier: str) -> Reply:
+    async def _wait(self, exchange: Exchange, call_next: Next, name: str, demands: Sequence[Demand], lines: Lines) -> Reply:
         """Reserve where that takes time."""
-        verdict = await self._counters.reserve(held.name, demands, _lease_us(exchange))
-        exchange.standing = self._headers[tier].lines(verdict.gauge)
+        verdict = await self._reserve(_Held(self._counters, exchange, name), demands)
+        exchange.standing = lines(verdict.gauge)
         if not verdict.granted:
-            self._refuse(held, verdict, demands)
+            raise self._refusal(verdict, demands)
         return await call_next(exchange)
 
-    async def admit(self, exchange: Exchange, target: Target) -> None:
-        """Reserve an attempt in the accounts of a provider and a model; it is settled when the call is over.
+    async def _admit(self, held: "_Held", demands: Sequence[Demand]) -> None:
+        verdict = await self._reserve(held, demands)
+        if not verdict.granted:
+            raise self._refusal(verdict, demands)
+
+    async def _reserve(self, held: "_Held", demands: Sequence[Demand]) -> Verdict:
+        # The end is there before the reservation: a caller may leave while it is on its way.
+        held.exchange.at_end(held.end)
+        verdict = await self._counters.reserve(held.name, demands, _lease_us(held.exchange))
+        held.refused = not verdict.granted
+        return verdict
+
+    def admit(self, exchange: Exchange, target: Target) -> Awaitable[None] | None:
+        """Reserve an attempt in the accounts of a provider and a model; it is settled when the call is over. None: they have no limits.
 
         Raises:
-            RateLimited: one of them is at its limit; another target may be asked.
+            RateLimited: when awaited: one of them is at its limit; another target may be asked. At once: the request is larger than one
+                of their limits ever grants.
         """
         if not self._limits_places:
-            return
+            return None
         find = self._remembered_places if len(target.model) <= _SHORT else self._find_places
         accounts = find(target.provider, target.model)
         if not accounts:
-            return
-        demands = self._demands(accounts, need_of(exchange.request, self._answer_tokens), exchange)
+            return None
         held = _Held(self._counters, exchange, f"{self._run}-{next(_NAMES)}", len(exchange.attempts))
-        exchange.at_end(held.end)
-        verdict = await self._counters.reserve(held.name, demands, _lease_us(exchange))
-        if not verdict.granted:
-            self._refuse(held, verdict, demands)
+        return self._admit(held, self._demands(accounts, exchange))
 
     def limited(self, provider: str) -> float | None:
         """Seconds until a provider's own limit lets another request through; None: now, as far as is known without asking."""
@@ -154,10 +164,6 @@ class RateLimiter:
         """Callers who were granted a request here within the last minute, and how many requests that were."""
         return self._counters.active("caller:")
 
-    def _refuse(self, held: "_Held", verdict: Verdict, demands: Sequence[Demand]) -> NoReturn:
-        held.refused = True
-        raise self._refusal(verdict, demands)
-
     def _refusal(self, verdict: Verdict, demands: Sequence[Demand]) -> LLMGatewayError:
         wait_s = verdict.wait_us / 1_000_000
         retry_after_s = spread(wait_s, self._uniform)
@@ -172,13 +178,13 @@ class RateLimiter:
         said = f"{_whose(demand.scope)} limit is reached: {limit} {_WORDS[verdict.limit]}"
         return RateLimited(said, code=code, retry_after_s=retry_after_s)
 
-    def _find_accounts(self, who: str, tier: str, key_id: str) -> tuple[str, Sequence[tuple[str, Rules]]]:
+    def _find_accounts(self, who: str, tier: str, key_id: str) -> tuple[Lines, Sequence[tuple[str, Rules]]]:
         tier = self._book.tier(who, tier)
         accounts = [(scope("caller", who), self._book.tiers[tier])]
         key = self._book.keys.get(key_id) if key_id else None
         if key is not None:
             accounts.append((scope("key", key_id), key))
-        return tier, (*accounts, *self._overall)
+        return self._lines[tier], (*accounts, *self._overall)
 
     def _find_places(self, provider: str, model: str) -> Sequence[tuple[str, Rules]]:
         book, accounts = self._book, []
@@ -189,14 +195,15 @@ class RateLimiter:
                 accounts.append((scope("model", name), rules))
         return tuple(accounts)
 
-    @staticmethod
-    def _demands(accounts: Sequence[tuple[str, Rules]], need: Need, exchange: Exchange) -> list[Demand]:
+    def _demands(self, accounts: Sequence[tuple[str, Rules]], exchange: Exchange) -> list[Demand]:
         """What is asked of each account. A bound above the whole limit, for a request that may well fit, asks for all of it.
 
         Raises:
             RateLimited: the request is larger than a limit ever grants.
         """
-        hold = need.at_most_input + need.answer
+        need = need_of(exchange.request, self._answer_tokens)
+        at_most_input, answer = need
+        hold = at_most_input + answer
         demands: list[Demand] = []
         for name, rules in accounts:
             if hold <= rules.tokens:
@@ -213,7 +220,7 @@ class RateLimiter:
 
 
 class _Held(msgspec.Struct, eq=False):
-    """A reservation of one exchange, and its end. `attempt`: it is for that one of its attempts."""
+    """A reservation of one exchange that is waited for, and its end. `attempt`: it is for that one of its attempts."""
 
     counters: Counters
     exchange: Exchange
@@ -223,9 +230,17 @@ class _Held(msgspec.Struct, eq=False):
 
     def end(self) -> None:
         """The call is over: charge what it used."""
-        if not self.refused:
-            exchange, number = self.exchange, self.attempt
-            self.counters.settle(self.name, charge_of(exchange) if number is None else charge_of_attempt(exchange, number))
+        if self.refused:
+            return
+        if self.attempt is None:
+            _settle(self.counters, self.name, self.exchange)
+        else:
+            self.counters.settle(self.name, charge_of_attempt(self.exchange, self.attempt))
+
+
+def _settle(counters: Counters, name: str, exchange: Exchange) -> None:
+    """The call is over: charge what it used."""
+    counters.settle(name, charge_of(exchange))
 
 
 def _lease_us(exchange: Exchange) -> int:

@@ -67,6 +67,7 @@ def server(app: Any, settings: ServerSettings) -> uvicorn.Server:
         app,
         host=settings.host,
         port=settings.port,
+        interface="asgi3",
         http=protocol_class(settings),
         loop="uvloop",
         ws="none",

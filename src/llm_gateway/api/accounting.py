@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from llm_gateway.core.exchange import Exchange
+from llm_gateway.core.findings import Sensitivity
 
 _CACHED: Final = frozenset({"hit", "semantic"})
 
@@ -26,6 +27,9 @@ class SensitivityDocument(msgspec.Struct):
     score: float
     sensitive: bool
     kinds: tuple[str, ...]
+
+
+_HARMLESS: Final = SensitivityDocument(0.0, False, ())
 
 
 class AttemptDocument(msgspec.Struct, gc=False):
@@ -63,15 +67,17 @@ def account(exchange: Exchange, document: dict[str, Any]) -> None:
         else None
     )
     document["sensitivity"] = (
-        SensitivityDocument(round(verdict.score, 4) if verdict.score else 0.0, verdict.sensitive, verdict.kinds if verdict.findings else ())
-        if verdict
-        else None
+        None if verdict is None else _sensitivity(verdict) if verdict.score or verdict.sensitive or verdict.findings else _HARMLESS
     )
     attempts = []
     for each in exchange.attempts:  # nearly always one: a loop of its own costs less than a comprehension's frame
         duration_ms = int(each.duration_s * 1e6 + 0.5) / 1000
         attempts.append(AttemptDocument(each.provider, each.model, each.outcome, each.upstream_status, each.message, duration_ms))
     document["route"] = RouteDocument(decision.reason if decision else "", attempts)
+
+
+def _sensitivity(verdict: Sensitivity) -> SensitivityDocument:
+    return SensitivityDocument(round(verdict.score, 4) if verdict.score else 0.0, verdict.sensitive, verdict.kinds)
 
 
 def accounting(exchange: Exchange) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import ClientClosedRequest, Internal, InvalidRequest, LLMGatewayError, Overloaded
 from llm_gateway.core.exchange import Exchange, Next
 from llm_gateway.core.ids import Names, correlation_id
-from llm_gateway.core.types import Chunk, JsonObject, Request, SecurityLevel
+from llm_gateway.core.types import ChatRequest, Chunk, JsonObject, Request, SecurityLevel
 
 _log = structlog.get_logger(__name__)
 _names = Names(urandom)
@@ -131,7 +131,7 @@ class Call:
     """One HTTP request on a model-call path, and its response in `dialect`."""
 
     __slots__ = (
-        "_accepted_s", "_clock", "_direct", "_exchange", "_fields", "_started", "bounds", "caller", "calls", "correlation_id", "dialect",
+        "_accepted_s", "_clock", "_direct", "_exchange", "_started", "bounds", "caller", "calls", "correlation_id", "dialect", "fields",
         "receive", "scope", "send",
     )  # fmt: skip
 
@@ -145,7 +145,7 @@ class Call:
         self.receive = receive
         self.send = send
         self._exchange: Exchange | None = None
-        self._fields = fields = fields_of(scope)
+        self.fields = fields = fields_of(scope)
         extensions = scope.get("extensions")
         connection: Connection | None = extensions.get(CONNECTION) if extensions else None
         self.caller: Caller = connection if connection is not None else Listener(receive, clock.monotonic_s())
@@ -162,8 +162,8 @@ class Call:
         """Whether the caller has been sent anything: from then on a failure can only be an event."""
         return self._started
 
-    def _whole_body(self) -> bytes | None:
-        """The body, if all of it has come; else None, and `_rest_of_body` waits for it."""
+    def whole_body(self) -> bytes | None:
+        """The body, within the limits of the settings, if all of it has come; else None, and `rest_of_body` waits for it. Ask once."""
         if REFUSAL in self.scope:
             refusal: LLMGatewayError = self.scope[REFUSAL]
             raise refusal
@@ -172,52 +172,33 @@ class Call:
             bounds = self.bounds
             if len(body) > bounds.max_body_bytes:
                 raise too_large(bounds.max_body_bytes)
-            if b"content-encoding" in self._fields:
-                check_encoding(self._fields)
+            if b"content-encoding" in self.fields:
+                check_encoding(self.fields)
             check_depth(body, bounds.max_json_depth)
         return body
 
-    async def _rest_of_body(self) -> bytes:
+    async def rest_of_body(self) -> bytes:
+        """The body, where `whole_body` had none."""
         body = await read_body(self.scope, self.receive, self.bounds.max_body_bytes)
         check_depth(body, self.bounds.max_json_depth)
         return body
 
     async def body(self) -> bytes:
         """The request's body, within the limits of the settings."""
-        body = self._whole_body()
-        return await self._rest_of_body() if body is None else body
+        body = self.whole_body()
+        return await self.rest_of_body() if body is None else body
 
     async def decode(self, decoder: msgspec.json.Decoder[BodyType], fields: tuple[str, ...]) -> BodyType:
-        """The body as its type; `fields` are the names offered for an unknown one.
-
-        Raises:
-            InvalidRequest: names the field and what was expected.
-        """
-        body = self._whole_body()
-        if body is None:
-            body = await self._rest_of_body()
-        try:
-            return decoder.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
-            raise invalid_body(failure, body, fields) from None
+        """As `decoded`, of the body."""
+        return decoded(await self.body(), decoder, fields)
 
     async def json_object(self) -> JsonObject:
-        """The body as a JSON object of whatever fields.
-
-        Raises:
-            InvalidRequest: it is none.
-        """
-        body = await self.body()
-        try:
-            return _object_decoder.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
-            raise invalid_body(failure, body) from None
-        except RecursionError:
-            raise InvalidRequest("the body nests too deeply", code="malformed_json") from None
+        """As the function `json_object`, of the body."""
+        return json_object(await self.body())
 
     def exchange(self, request: Request, ingress: str, user_id: str | None, *, force_refresh: bool) -> Exchange:
         """A fresh exchange for `request`, with what its headers say."""
-        fields, accepted_s = self._fields, self._accepted_s
+        fields, accepted_s = self.fields, self._accepted_s
         exchange = Exchange(
             request,
             self.correlation_id,
@@ -249,12 +230,19 @@ class Call:
         other = self.dialect.request_id
         return [(b"x-correlation-id", name), (other.encode(), name)] if other else [(b"x-correlation-id", name)]
 
-    async def respond(self, exchange: Exchange, body: bytes) -> None:
-        """A whole JSON answer."""
+    def answer(self, exchange: Exchange, body: bytes) -> Awaitable[None] | None:
+        """A whole JSON answer. None: it is sent, and there is nothing to wait for."""
         self._started = True
         lines = "content-type: application/json\r\n" + answer_lines(exchange, self.dialect.request_id, self._clock.monotonic_s())
-        if self._direct is None or not self._direct.answer(lines, body):
-            await respond(self.send, 200, pairs(lines), body)
+        if self._direct is not None and self._direct.answer(lines, body):
+            return None
+        return respond(self.send, 200, pairs(lines), body)
+
+    async def respond(self, exchange: Exchange, body: bytes) -> None:
+        """As `answer`."""
+        sending = self.answer(exchange, body)
+        if sending is not None:
+            await sending
 
     async def reply(self, body: bytes, status: int = 200) -> None:
         """A whole JSON answer of a call that asks no model."""
@@ -294,6 +282,32 @@ class Call:
         if self._exchange is not None:
             headers += pairs(failure_lines(self._exchange))
         await respond(self.send, dialect.error_status(failure), headers, dialect.error_body(failure, self.correlation_id))
+
+
+def decoded(body: bytes, decoder: msgspec.json.Decoder[BodyType], fields: tuple[str, ...]) -> BodyType:
+    """A body as its type; `fields` are the names offered for an unknown one.
+
+    Raises:
+        InvalidRequest: names the field and what was expected.
+    """
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
+        raise invalid_body(failure, body, fields) from None
+
+
+def json_object(body: bytes) -> JsonObject:
+    """A body as a JSON object of whatever fields.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    try:
+        return _object_decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
+        raise invalid_body(failure, body) from None
+    except RecursionError:
+        raise InvalidRequest("the body nests too deeply", code="malformed_json") from None
 
 
 Serve = Callable[[Call], Awaitable[None]]
@@ -375,6 +389,46 @@ async def run(way: Next, exchange: Exchange) -> list[Chunk]:
     if ends is not None:
         await _ended(exchange, ends)
     return chunks
+
+
+class Unary(msgspec.Struct, frozen=True):
+    """How calls are served whose answer is one document: `ask` makes the exchange of the body, `tell` the document of what came.
+
+    `stream` serves those that ask for a stream all the same. `ended` is called when the call is over, answered or failed.
+    """
+
+    ask: Callable[[Call, bytes], Exchange]
+    tell: Callable[[Call, Exchange, list[Chunk]], bytes]
+    stream: Callable[[Call, Exchange], Awaitable[None]] | None = None
+    ended: Callable[[Exchange], None] | None = None
+
+    async def serve(self, call: Call) -> None:
+        """What `run` does is done in place: nearly every call comes this way, and a coroutine less is woken with it."""
+        body = call.whole_body()
+        if body is None:
+            body = await call.rest_of_body()
+        exchange = self.ask(call, body)
+        if self.stream is not None and isinstance(exchange.request, ChatRequest) and exchange.request.stream:
+            await self.stream(call, exchange)
+            return
+        try:
+            reply = await call.calls.gateway.way(exchange)
+            chunks = reply.whole()
+            if chunks is None:
+                chunks = await reply.collect()
+        except BaseException as failure:
+            await _end(exchange, failure)
+            if self.ended is not None:
+                self.ended(exchange)
+            raise
+        ends = exchange.finished()
+        if ends is not None:
+            await _ended(exchange, ends)
+        if self.ended is not None:
+            self.ended(exchange)
+        sending = call.answer(exchange, self.tell(call, exchange, chunks))
+        if sending is not None:
+            await sending
 
 
 class KeepAlive:

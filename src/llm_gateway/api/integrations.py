@@ -7,8 +7,8 @@ import msgspec
 
 from llm_gateway.api.accounting import accounting
 from llm_gateway.api.asgi import Handler, header
-from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
-from llm_gateway.api.errors import NativeDialect, invalid_body
+from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, json_object, run
+from llm_gateway.api.errors import NativeDialect
 from llm_gateway.api.native_schema import ChatBody, chat_request
 from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import InvalidRequest, NotFound
@@ -17,7 +17,6 @@ from llm_gateway.core.types import ChatRequest, Chunk, JsonObject
 
 _encode = msgspec.json.Encoder().encode
 _chat_decoder = msgspec.json.Decoder(ChatBody)
-_object_decoder = msgspec.json.Decoder(JsonObject)
 PREFIX: Final = "/integrations/"
 WORKFLOW_TYPE: Final = b"x-workflow-type"
 
@@ -194,14 +193,7 @@ class IntegrationsApi:
 
 def _object(body: bytes) -> JsonObject:
     """The body of an operation; one that needs nothing may have none."""
-    if not body:
-        return {}
-    try:
-        return _object_decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as failure:
-        raise invalid_body(failure, body) from None
-    except RecursionError:
-        raise InvalidRequest("the body nests too deeply", code="malformed_json") from None
+    return json_object(body) if body else {}
 
 
 def shown(record: Run) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import msgspec
 
 from llm_gateway.api.accounting import account, accounting
 from llm_gateway.api.asgi import Handler
-from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
+from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, Unary, decoded, run
 from llm_gateway.api.dropin import put_dropped, vectors_of
 from llm_gateway.api.errors import NativeDialect
 from llm_gateway.api.native_schema import ChatBody, EmbeddingsBody, QueryBody, chat_request, embedding_request
@@ -39,25 +39,21 @@ class NativeApi:
         self._view = view
         handler = Ingress(calls, clock, NativeDialect()).handler
         self.handlers: dict[str, Handler] = {
-            "/query": handler(self._query),
-            "/chat": handler(self._chat),
+            "/query": handler(Unary(self._query, self._told).serve),
+            "/chat": handler(Unary(self._chat, self._told).serve),
             "/stream": handler(self._stream),
             "/embeddings": handler(self._embeddings),
         }
 
-    async def _query(self, call: Call) -> None:
-        body = await call.decode(_query_decoder, QueryBody.__struct_fields__)
-        request = chat_request(body, stream=False)
-        exchange = call.exchange(request, "native", body.user_id, force_refresh=body.force_refresh)
-        chunks = await run(call.calls.gateway.way, exchange)
-        await call.respond(exchange, self._told(exchange, chunks))
+    def _query(self, call: Call, data: bytes) -> Exchange:
+        body = decoded(data, _query_decoder, QueryBody.__struct_fields__)
+        return call.exchange(chat_request(body, stream=False), "native", body.user_id, force_refresh=body.force_refresh)
 
-    async def _chat(self, call: Call) -> None:
-        body = await call.decode(_chat_decoder, ChatBody.__struct_fields__)
+    def _chat(self, call: Call, data: bytes) -> Exchange:
+        body = decoded(data, _chat_decoder, ChatBody.__struct_fields__)
         exchange = call.exchange(chat_request(body, stream=False), "native", body.user_id, force_refresh=body.force_refresh)
         exchange.conversation_id = body.conversation_id or "conv_" + ulid(self._clock.wall_s(), urandom)
-        chunks = await run(call.calls.gateway.way, exchange)
-        await call.respond(exchange, self._told(exchange, chunks))
+        return exchange
 
     def _name_dropped(self, exchange: Exchange) -> None:
         if exchange.chosen is not None and (names := self._view.untold(exchange.chosen.target, exchange.request)):
@@ -92,7 +88,7 @@ class NativeApi:
             final = {"chunk": "", "finished": True, **_target(exchange), "finish_reason": exchange.finish_reason, **accounting(exchange)}
             await call.end_stream(_event(final) + b"data: [DONE]\n\n")
 
-    def _told(self, exchange: Exchange, chunks: list[Chunk]) -> bytes:
+    def _told(self, _: Call, exchange: Exchange, chunks: list[Chunk]) -> bytes:
         """The answer's document; what the provider was not told of the request goes to the headers."""
         self._name_dropped(exchange)
         target = exchange.chosen.target if exchange.chosen else None

@@ -8,8 +8,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from llm_gateway.api.asgi import Handler, header
-from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, run
+from llm_gateway.api.asgi import Handler
+from llm_gateway.api.call import Call, Calls, Ending, Ingress, KeepAlive, Unary, json_object, run
 from llm_gateway.api.documents import ModelDocument
 from llm_gateway.api.dropin import View, known_models, model_of, name_dropped, put_dropped, translated, vectors_of
 from llm_gateway.api.openai_errors import OpenAiDialect, limit_headers
@@ -17,7 +17,7 @@ from llm_gateway.core.clock import Clock
 from llm_gateway.core.errors import NotFound
 from llm_gateway.core.exchange import Exchange, Next
 from llm_gateway.core.findings import Sensitivity
-from llm_gateway.core.types import ChatRequest, Json, JsonObject, Message, Request, Usage
+from llm_gateway.core.types import ChatRequest, Chunk, Json, JsonObject, Message, Request, Usage
 from llm_gateway.protocols.openai_completions import Completion, completion_requests
 from llm_gateway.protocols.openai_egress import PROTOCOL, ChatEvents, Head, as_it_came, embeddings, whole
 from llm_gateway.protocols.openai_embeddings_ingress import embedding_request
@@ -49,15 +49,21 @@ class OpenAiView(View, Protocol):
 
 def openai_exchange(call: Call, request: Request) -> Exchange:
     """An exchange for a request in this dialect. `Cache-Control: no-cache` asks for a fresh answer."""
-    fresh = "no-cache" in (header(call.scope, b"cache-control") or "")
-    return call.exchange(request, INGRESS, None, force_refresh=fresh)
+    return call.exchange(request, INGRESS, None, force_refresh=b"no-cache" in call.fields.get(b"cache-control", b""))
 
 
-class PassingLimits:
-    """A context around the call of a provider: when it has answered or refused, the caller gets to see its limits.
+def pass_limits(exchange: Exchange, view: Speaking) -> None:
+    """When a provider has answered or refused, let the caller see its limits.
 
     They are about the account that pays, and stand in place of the caller's own at this gateway, which `RateLimit` tells as ever.
     """
+    limits = limit_headers(exchange.upstream_headers)
+    if limits and exchange.attempts and view.protocol_of(exchange.attempts[-1].provider) == PROTOCOL:
+        exchange.headers.update(limits)
+
+
+class PassingLimits:
+    """A context around the call of a provider: `pass_limits` when it has answered or refused."""
 
     __slots__ = ("_exchange", "_view")
 
@@ -69,9 +75,7 @@ class PassingLimits:
         return None
 
     def __exit__(self, *_: object) -> None:
-        exchange = self._exchange
-        if exchange.attempts and exchange.upstream_headers and self._view.protocol_of(exchange.attempts[-1].provider) == PROTOCOL:
-            exchange.headers.update(limit_headers(exchange.upstream_headers))
+        pass_limits(self._exchange, self._view)
 
 
 class OpenAiApi:
@@ -82,7 +86,7 @@ class OpenAiApi:
         self._view = view
         handler = Ingress(calls, clock, OpenAiDialect()).handler
         self.handlers: dict[str, Handler] = {
-            "/v1/chat/completions": handler(self._chat),
+            "/v1/chat/completions": handler(Unary(self._chat, self._told, self._stream, self._pass_limits).serve),
             "/v1/completions": handler(self._complete),
             "/v1/embeddings": handler(self._embed),
             "/v1/moderations": handler(self._moderate),
@@ -90,29 +94,28 @@ class OpenAiApi:
         self.gets: dict[str, Handler] = {"/v1/models": handler(self._models)}
         self.under: dict[str, Handler] = {"/v1/models/": handler(self._model)}
 
+    def _pass_limits(self, exchange: Exchange) -> None:
+        pass_limits(exchange, self._view)
+
     def _head(self, call: Call, exchange: Exchange, prefix: str = "chatcmpl-") -> Head:
         return Head(prefix + call.correlation_id, int(self._clock.wall_s()), model_of(exchange))
 
-    async def _chat(self, call: Call) -> None:
-        body = await call.json_object()
-        request = translated(chat_request, body)
-        exchange = openai_exchange(call, request)
-        if request.stream:
-            await self._stream(call, exchange, body)
-            return
-        with PassingLimits(exchange, self._view):
-            chunks = await run(call.calls.gateway.way, exchange)
-        self._name_dropped(exchange, body)
-        await call.respond(exchange, as_it_came(chunks) or whole(self._head(call, exchange), chunks, exchange.usage))
+    def _chat(self, call: Call, data: bytes) -> Exchange:
+        return openai_exchange(call, translated(chat_request, json_object(data)))
 
-    async def _stream(self, call: Call, exchange: Exchange, body: JsonObject) -> None:
-        options = body.get("stream_options")
+    def _told(self, call: Call, exchange: Exchange, chunks: list[Chunk]) -> bytes:
+        self._name_dropped(exchange)
+        return as_it_came(chunks) or whole(self._head(call, exchange), chunks, exchange.usage)
+
+    async def _stream(self, call: Call, exchange: Exchange) -> None:
+        native = exchange.request.native
+        options = native.body.get("stream_options") if native is not None else None
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
         with KeepAlive(call, exchange) as keep_alive:
             async with Ending(exchange):
                 with PassingLimits(exchange, self._view):
                     reply = await call.calls.gateway.way(exchange)
-                self._name_dropped(exchange, body)
+                self._name_dropped(exchange)
                 events = ChatEvents(self._head(call, exchange), include_usage=include_usage)
                 await call.start_stream(exchange)
                 async for chunk in reply:
@@ -122,12 +125,12 @@ class OpenAiApi:
                         keep_alive.touch()
             await call.end_stream(events.finish(exchange.usage))
 
-    def _name_dropped(self, exchange: Exchange, body: JsonObject) -> None:
+    def _name_dropped(self, exchange: Exchange) -> None:
         """Say which fields the provider was not told."""
         chosen = exchange.chosen
         if chosen is not None and self._view.protocol_of(chosen.target.provider) == PROTOCOL:
             # A body that was written for this very model goes out as it is.
-            if body.get("model") != chosen.target.model:
+            if exchange.request.model != chosen.target.model:
                 put_dropped(exchange, (CALLED.get(name, name) for name in self._view.untold(chosen.target, exchange.request)))
             return
         name_dropped(exchange, self._view, dropped, CALLED)

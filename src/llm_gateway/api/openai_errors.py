@@ -48,7 +48,11 @@ MAX_LIMIT_CHARS: Final = 128
 
 def limit_headers(said: Mapping[str, str]) -> dict[str, str]:
     """`x-ratelimit-*` among the headers of a provider that speaks this wire: they are about whoever pays it, and take the place of ours."""
-    return {name: value for name, value in said.items() if name.startswith(LIMITS) and len(value) <= MAX_LIMIT_CHARS and value.isascii()}
+    found = {}
+    for name, value in said.items():
+        if name.startswith(LIMITS) and len(value) <= MAX_LIMIT_CHARS and value.isascii():
+            found[name] = value
+    return found
 
 
 def error_object(failure: LLMGatewayError) -> dict[str, str | None]:

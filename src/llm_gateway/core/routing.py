@@ -74,7 +74,7 @@ class Decision(msgspec.Struct, frozen=True):
     """How many decisions were made before it."""
 
 
-class Attempt(msgspec.Struct):
+class Attempt(msgspec.Struct, gc=False):
     """One call of one target. `outcome` is `ok`, `cancelled`, or an error type; durations in seconds."""
 
     provider: str

@@ -104,8 +104,11 @@ def _body_bytes(request: Passthrough) -> int:
     return 0 if request.body is None else len(_encode_json(request.body))
 
 
-def estimate_text_tokens(messages: tuple[Message, ...]) -> int | None:
-    """What `estimate_input_tokens` says of a chat of these messages and nothing else; None where not all of them are plain text."""
+def estimate_plain_tokens(request: ChatRequest) -> int | None:
+    """What `estimate_input_tokens` says of a chat that is texts alone and wants a plain answer; None for every other one."""
+    native, messages = request.native, request.messages
+    if request.tools or request.response_format is not None or request.logprobs or request.n > 1 or (native is not None and native.only):
+        return None
     tokens = 0.0
     for message in messages:
         content = message.content

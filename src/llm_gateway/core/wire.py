@@ -10,7 +10,7 @@ from llm_gateway.core.routing import Destination
 from llm_gateway.core.types import Chunk, ModelRequest, Passthrough
 
 
-class HttpRequest(msgspec.Struct, frozen=True):
+class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     """An HTTP request before it is cleared. `url` is absolute and below the provider's origin."""
 
     method: str

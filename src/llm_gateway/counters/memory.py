@@ -12,7 +12,8 @@ from llm_gateway.limits.sharing import Waiters
 
 LOOKED_AT: Final = 8
 """Oldest accounts among which the one that matters least makes room for a new one."""
-_STALE_LEASES: Final = 4_096
+_STALE_LEASES: Final = 64
+"""Ends of leases that nobody needs any more, beyond as many as there are reservations: few, so that their memory is soon used again."""
 
 
 _Reservation = tuple[int, list[Account], Sequence[Demand]]
@@ -28,7 +29,7 @@ class MemoryCounters:
     """
 
     def __init__(self, clock: Clock, max_accounts: int = 100_000) -> None:
-        self._clock = clock
+        self._monotonic_s = clock.monotonic_s
         self.max_accounts = max_accounts
         self.accounts: OrderedDict[str, Account] = OrderedDict()
         self._reservations: dict[str, _Reservation] = {}
@@ -39,7 +40,7 @@ class MemoryCounters:
 
     def now_us(self) -> int:
         """The clock, never going back."""
-        now_us = int(self._clock.monotonic_s() * 1_000_000)
+        now_us = int(self._monotonic_s() * 1_000_000)
         if now_us < self._now_us:
             return self._now_us
         self._now_us = now_us
@@ -54,40 +55,51 @@ class MemoryCounters:
     async def reserve(self, name: str, demands: Sequence[Demand], lease_us: int) -> Verdict:
         return self.reserve_now(name, demands, lease_us)
 
-    def reserve_now(self, name: str, demands: Sequence[Demand], lease_us: int) -> Verdict:
-        now_us = self.now_us()
-        leases = self._leases
+    def reserve_now(self, name: str, demands: Sequence[Demand], lease_us: int, *, granted: bool = False) -> Verdict:
+        """As `reserve`. `granted` by somebody else: it is counted, whether or not there is room."""
+        now_us = int(self._monotonic_s() * 1_000_000)  # as `now_us()`
+        if now_us < self._now_us:
+            now_us = self._now_us
+        else:
+            self._now_us = now_us
+        leases, known = self._leases, self.accounts
         if leases and leases[0][0] <= now_us:
             self._reap(now_us)
-        accounts = self._advanced(demands, now_us)
-        first = accounts[0]
-        if name in self._reservations:
-            return Verdict(True, first.gauge(now_us))
-        has_room = True
-        for place, demand in enumerate(demands):
-            account = accounts[place]
-            if account.blocked_until_us > now_us:
-                return Verdict(False, first.gauge(now_us), place, "cooldown", account.blocked_until_us - now_us)
-            rules = demand.rules if demand.rules.weight else self._left(demands, accounts, place, now_us)  # nearly all are not shared
-            if has_room:
-                has_room = account.has_room(rules, demand.hold)
-        if not has_room:
-            return self._refuse(demands, accounts, now_us)
-        self._grant(name, demands, accounts, now_us, lease_us)
-        return Verdict(True, first.gauge(now_us))
-
-    def _advanced(self, demands: Sequence[Demand], now_us: int) -> list[Account]:
-        known, accounts = self.accounts, []
+        accounts: list[Account] = []
+        has_room, blocked = True, -1
         for demand in demands:
-            scope = demand.scope
-            account = known.get(scope)
-            if account is None:
-                account = self._new_account(scope, now_us)
-            else:
-                known.move_to_end(scope)
-            account.advance(now_us)
+            scope, rules = demand.scope, demand.rules
+            account = known.get(scope) or self._new_account(scope, now_us)
+            known.move_to_end(scope)
             accounts.append(account)
-        return accounts
+            if not rules.weight:  # nearly all are not shared
+                rules = self._left(demands, accounts, len(accounts) - 1, now_us)
+            if not account.has_room(rules, demand.hold, now_us):
+                has_room = False
+            if account.blocked_until_us > now_us and blocked < 0:
+                blocked = len(accounts) - 1
+        first = accounts[0]
+        if not granted:
+            if name in self._reservations:
+                return Verdict(True, first.gauge(now_us))
+            if blocked >= 0:
+                return Verdict(False, first.gauge(now_us), blocked, "cooldown", accounts[blocked].blocked_until_us - now_us)
+            if not has_room:
+                return self._refuse(demands, accounts, now_us)
+        waiters = self._waiters
+        for place, demand in enumerate(demands):
+            rules = demand.rules
+            accounts[place].grant(now_us, rules.grain_us, demand.hold)
+            if waiters and place and not rules.weight and demand.scope in waiters:
+                waiters[demand.scope].let_in(demands[0].scope, first.had, demand.hold)
+        until_us = now_us + lease_us
+        self._reservations[name] = until_us, accounts, demands
+        if len(leases) > _STALE_LEASES and len(leases) > 2 * len(self._reservations):
+            self._leases = [(kept[0], key) for key, kept in self._reservations.items()]
+            heapq.heapify(self._leases)
+        else:
+            heapq.heappush(leases, (until_us, name))
+        return Verdict(True, first.gauge(now_us))
 
     def _left(self, demands: Sequence[Demand], accounts: list[Account], place: int, now_us: int) -> Rules:
         """What an account may grant: of a limit that is shared, what is left for whoever stands first."""
@@ -123,28 +135,6 @@ class MemoryCounters:
         if cooling >= 0:
             place, limit, wait_us = cooling, "cooldown", max(wait_us, demands[cooling].rules.cooldown_us)
         return Verdict(False, accounts[0].gauge(now_us), place, limit, wait_us)
-
-    def record(self, name: str, demands: Sequence[Demand], lease_us: int) -> None:
-        """Count what somebody else granted."""
-        now_us = self.now_us()
-        self._reap(now_us)
-        self._grant(name, demands, self._advanced(demands, now_us), now_us, lease_us)
-
-    def _grant(self, name: str, demands: Sequence[Demand], accounts: list[Account], now_us: int, lease_us: int) -> None:
-        waiters = self._waiters
-        for place, demand in enumerate(demands):
-            rules = demand.rules
-            accounts[place].grant(now_us, rules.grain_us, demand.hold)
-            if waiters and place and not rules.weight and demand.scope in waiters:
-                waiters[demand.scope].let_in(demands[0].scope, accounts[0].had, demand.hold)
-        until_us = now_us + lease_us
-        self._reservations[name] = (until_us, accounts, demands)
-        leases = self._leases
-        if len(leases) > _STALE_LEASES and len(leases) > 2 * len(self._reservations):
-            leases = self._leases = [(kept[0], key) for key, kept in self._reservations.items()]
-            heapq.heapify(leases)
-        else:
-            heapq.heappush(leases, (until_us, name))
 
     def _reap(self, now_us: int) -> None:
         """Charge what was reserved by calls that never came back."""

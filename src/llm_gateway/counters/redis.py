@@ -84,7 +84,7 @@ class RedisCounters:
     def _verdict(self, name: str, demands: Sequence[Demand], lease_us: int, reply: list[int]) -> Verdict:
         granted, refused, limit, wait_us = reply[:4]
         if granted:
-            self.local.record(name, demands, lease_us)
+            self.local.reserve_now(name, demands, lease_us, granted=True)
             return Verdict(True, _gauge(reply))
         if refused:
             if len(self._full) >= _MAX_FULL:

@@ -1,6 +1,7 @@
 """The dashboard's door: what the gateway loads of it at start. The rest comes with the first visit."""
 
 import asyncio
+from collections.abc import Awaitable
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -18,7 +19,7 @@ class Served(Protocol):
 
     @property
     def gateway(self) -> Gateway: ...
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]: ...
 
 
 class SiteModule(Protocol):

@@ -60,6 +60,7 @@ _IDS = ("/id", "_id", "-id")
 _SPACED_LETTERS = frozenset(letter for letter in map(chr, range(0x590)) if letter.isalpha())
 """Letters of scripts that put spaces between words."""
 _JOINED_CHARS = 32_768
+_NO_HITS: tuple[Hit, ...] = ()
 Buckets = list[list[tuple[int, int, Payload]] | tuple[()]]
 """For each family the places where its words stand, in order."""
 
@@ -95,8 +96,12 @@ class Inspector:
         found: dict[tuple[str, str], Finding] = {}
         if len(strings) == 1:
             place, text = strings[0]
-            parts = [(place, text, fold(text))]
-            for hit in self._scan(parts[0][2], 0):
+            plain = fold(text)
+            hits = self._scan(plain, 0)
+            if hits is _NO_HITS and text.isascii():
+                return ()
+            parts = [(place, text, plain)]
+            for hit in hits:
                 _keep(found, hit, place)
         else:
             first: dict[str, str] = {}
@@ -212,7 +217,7 @@ class Inspector:
         buckets = self._buckets(text)
         seen = shapes_in(text)
         if buckets is None and not seen and not self._rules and "|" not in text:
-            return ()
+            return _NO_HITS
         return self._hits(text, depth, buckets, seen)
 
     def _hits(self, text: str, depth: int, buckets: Buckets | None, seen: frozenset[int]) -> Iterator[Hit]:

@@ -3,7 +3,7 @@
 The only place that imports `re2`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol, cast
 
@@ -73,12 +73,9 @@ class PatternSet:
         for pattern in patterns:
             self._set.Add(pattern.encode("latin-1") if bytewise else pattern)
         self._set.Compile()
+        self.listed: Callable[[bytes], Sequence[int] | None] = self._set.Match
+        """The same for UTF-8; None where none occurs."""
 
     def match(self, text: str) -> frozenset[int]:
         """Indices of the patterns that occur. Empty also when memory ran out: put in a pattern that always occurs to tell."""
         return frozenset(self._set.Match(text) or ())
-
-    def listed(self, raw: bytes) -> Sequence[int]:
-        """The same for UTF-8."""
-        found: Sequence[int] | None = self._set.Match(raw)
-        return found or ()

@@ -74,7 +74,8 @@ def _sketched(code: int) -> int:
 
 _SKETCH = bytes(map(_sketched, range(256)))
 """Separators become spaces, digits d, other characters within words v, all else n."""
-_SEED_LINE_CHARS = (50, 240)
+_SHORTEST_SEED, _LONGEST_SEED = 50, 240
+"""Characters of a line that may hold a seed phrase."""
 
 
 def drawn_words(text: str) -> list[tuple[int, str]]:
@@ -91,11 +92,10 @@ _hints = PatternSet(_HINTS, 16 << 20, bytewise=True).listed
 def shapes_in(text: str) -> frozenset[int]:
     """The shapes that occur in `text`. Cheap hints tell first which of the dearer looks can find anything."""
     raw = text.encode("utf-8", "replace")
-    hints = _hints(raw)
+    hints = _hints(raw) or _EVERY_HINT
     if len(hints) == 1:  # the one that is in every text
         return _ROW if _lower_line(text) else _NONE
     seen: set[int] = set()
-    hints = hints or _EVERY_HINT
     if 0 in hints:
         matched = _SET.match(text)
         if _SENTINEL not in matched:
@@ -137,10 +137,14 @@ def _digit_in_word(sketch: bytes) -> bool:
 
 def _lower_line(text: str) -> bool:
     """Whether some line is as long as a seed phrase and has small letters only."""
-    shortest, longest = _SEED_LINE_CHARS
-    if len(text) < shortest or (len(text) > longest and text.find("\n") < 0):
+    size = len(text)
+    if size < _SHORTEST_SEED or (size > _LONGEST_SEED and "\n" not in text):
         return False
     for line in text.split("\n"):
-        if shortest <= len(line) <= longest and line.islower() and line.strip(" \"'`.").replace(",", "").replace(" ", "").isalpha():
+        if (
+            _SHORTEST_SEED <= len(line) <= _LONGEST_SEED
+            and line.islower()
+            and line.strip(" \"'`.").replace(",", "").replace(" ", "").isalpha()
+        ):
             return True
     return False

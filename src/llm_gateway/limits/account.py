@@ -22,13 +22,20 @@ _NAMES: Final[tuple[Limit, Limit, Limit]] = ("burst", "rpm", "rph")
 class Account:
     """Counts for one scope. Times given must not go back."""
 
-    __slots__ = ("_amounts", "_counts", "_ends", "_heads", "_refusals", "_sizes", "_times", "blocked_until_us", "held", "used")
+    __slots__ = (
+        "_amounts", "_counts", "_due_us", "_ends", "_heads", "_leave_us", "_refusals", "_sizes", "_times",
+        "blocked_until_us", "held", "used",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._times = array("q")
         self._sizes = array("q")
         self._heads = [0, 0, 0]
         self._counts = [0, 0, 0]
+        self._leave_us = [0, 0, 0]
+        """When the oldest entry of each window leaves it; 0: none is inside."""
+        self._due_us = UNLIMITED
+        """Before this moment nothing leaves anything."""
         self._ends: deque[int] = deque()
         self._amounts: deque[int] = deque()
         self._refusals: tuple[int, ...] = ()
@@ -38,35 +45,45 @@ class Account:
 
     def advance(self, now_us: int) -> None:
         """Let go of what has left its window."""
-        times, (burst, minute, hour) = self._times, self._heads
-        count = len(times)
-        if burst < count and times[burst] <= now_us - _BURST_US:
-            self._heads[0] = self._move(0, burst, now_us - _BURST_US)
-        if minute < count and times[minute] <= now_us - _MINUTE_US:
-            self._heads[1] = self._move(1, minute, now_us - _MINUTE_US)
-        if hour < count and times[hour] <= now_us - _HOUR_US:
-            self._heads[2] = self._move(2, hour, now_us - _HOUR_US)
-        if hour >= _COMPACT_FROM:
+        if now_us < self._due_us:
+            return
+        due_us = UNLIMITED
+        for window, known_us in enumerate(self._leave_us):
+            leaves_us = self._move(window, now_us) if 0 < known_us <= now_us else known_us
+            if 0 < leaves_us < due_us:
+                due_us = leaves_us
+        if self._heads[2] >= _COMPACT_FROM:
             self._compact(self._heads[2])
         ends = self._ends
         while ends and ends[0] <= now_us - MINUTE_US:
             ends.popleft()
             self.used -= self._amounts.popleft()
+        self._due_us = min(due_us, ends[0] + MINUTE_US) if ends else due_us
 
-    def _move(self, window: int, head: int, edge_us: int) -> int:
+    def _move(self, window: int, now_us: int) -> int:
         times, sizes, gone = self._times, self._sizes, 0
-        while head < len(times) and times[head] <= edge_us:
+        head, last, length_us = self._heads[window], len(times), WINDOWS_US[window]
+        edge_us, leaves_us = now_us - length_us, 0
+        while head < last:
+            at_us = times[head]
+            if at_us > edge_us:
+                leaves_us = at_us + length_us
+                break
             gone += sizes[head]
             head += 1
+        self._heads[window] = head
         self._counts[window] -= gone
-        return head
+        self._leave_us[window] = leaves_us
+        return leaves_us
 
     def _compact(self, gone: int) -> None:
         del self._times[:gone], self._sizes[:gone]
         self._heads = [head - gone for head in self._heads]
 
-    def has_room(self, rules: Rules, hold: int) -> bool:
-        """Whether one request holding `hold` tokens would be granted now. Advance first."""
+    def has_room(self, rules: Rules, hold: int, now_us: int) -> bool:
+        """Whether one request holding `hold` tokens would be granted now. Advances."""
+        if now_us >= self._due_us:
+            self.advance(now_us)
         (burst, minute, hour), (most_burst, most_minute, most_hour) = self._counts, rules.requests
         return burst < most_burst and minute < most_minute and hour < most_hour and self.used + self.held + hold <= rules.tokens
 
@@ -97,35 +114,44 @@ class Account:
         return HELD_BACK_US
 
     def grant(self, now_us: int, grain_us: int, hold: int) -> None:
-        """Count one request and hold its tokens."""
-        at_us = (now_us // grain_us + 1) * grain_us if grain_us else now_us
+        """Count one request and hold its tokens. Advance first."""
         times = self._times
-        if times and times[-1] >= at_us:
+        last_us = times[-1] if times else -1
+        if last_us > now_us or (last_us == now_us and not grain_us):  # the step that now is in has an entry
             self._sizes[-1] += 1
         else:
-            times.append(at_us)
-            self._sizes.append(1)
+            self._enter((now_us // grain_us + 1) * grain_us if grain_us else now_us)
         counts = self._counts
         counts[0] += 1
         counts[1] += 1
         counts[2] += 1
         self.held += hold
 
+    def _enter(self, at_us: int) -> None:
+        """Begin a new entry of the log. Nothing is in a window that is longer than one with something in it and has nothing itself."""
+        self._times.append(at_us)
+        self._sizes.append(1)
+        leave_us = self._leave_us
+        for window in (0, 1, 2):
+            if leave_us[window]:
+                break
+            leave_us[window] = at_us + WINDOWS_US[window]
+        self._due_us = min(self._due_us, at_us + _BURST_US)
+
     def settle(self, now_us: int, hold: int, tokens: int) -> None:
         """Release what was held and charge what was used."""
         held = self.held - hold
         self.held = held if held > 0 else 0
         if tokens:
-            self.charge((now_us // SLOT_US + 1) * SLOT_US, tokens)
-
-    def charge(self, end_us: int, tokens: int) -> None:
-        """Add used tokens to the slot that ends then."""
-        self.used += tokens
-        if self._ends and self._ends[-1] >= end_us:
-            self._amounts[-1] += tokens
-        else:
-            self._ends.append(end_us)
-            self._amounts.append(tokens)
+            self.used += tokens
+            ends = self._ends
+            if ends and ends[-1] > now_us:  # the slot that now is in
+                self._amounts[-1] += tokens
+            else:
+                end_us = (now_us // SLOT_US + 1) * SLOT_US
+                ends.append(end_us)
+                self._amounts.append(tokens)
+                self._due_us = min(self._due_us, end_us + MINUTE_US)
 
     def refuse(self, now_us: int, cooldown_us: int) -> bool:
         """Note a refusal. True: it was one too many, and the cooldown begins."""
@@ -145,17 +171,17 @@ class Account:
 
     def gauge(self, now_us: int) -> Gauge:
         """The account now. Advance first."""
-        times, heads, counts = self._times, self._heads, self._counts
-        count = len(times)
-        burst, minute, hour = heads
+        burst_us, minute_us, hour_us = self._leave_us
         frees_us = (
-            times[burst] + _BURST_US - now_us if burst < count else 0,
-            times[minute] + _MINUTE_US - now_us if minute < count else 0,
-            times[hour] + _HOUR_US - now_us if hour < count else 0,
+            burst_us - now_us if burst_us else 0,
+            minute_us - now_us if minute_us else 0,
+            hour_us - now_us if hour_us else 0,
         )
-        tokens_free_us = self._ends[0] + MINUTE_US - now_us if self._ends else 0
-        rest_us = self.blocked_until_us - now_us
-        return Gauge((counts[0], counts[1], counts[2]), frees_us, self.used, self.held, tokens_free_us, rest_us if rest_us > 0 else 0)
+        burst, minute, hour = self._counts
+        ends, blocked_us = self._ends, self.blocked_until_us
+        tokens_free_us = ends[0] + MINUTE_US - now_us if ends else 0
+        rest_us = blocked_us - now_us if blocked_us > now_us else 0
+        return Gauge((burst, minute, hour), frees_us, self.used, self.held, tokens_free_us, rest_us)
 
     @property
     def had(self) -> Use:

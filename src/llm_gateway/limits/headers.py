@@ -6,12 +6,14 @@ clients read, about the minute, with Go durations (https://platform.openai.com/d
 oldest request leaves its window: with none remaining, it is how long to wait.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from llm_gateway.core.counters import Gauge, Rules
 
 _HOUR_S: Final = 3600
-_NUMBERS: Final = tuple([str(number) for number in range(_HOUR_S + 1)])
+_NUMBERS: Final = tuple([str(number) for number in range(_HOUR_S + 60)])
+"""A window's seconds, and some more: what is counted in steps counts from their end."""
 _FRACTIONS: Final = tuple([f".{ms:03d}".rstrip("0") if ms else "" for ms in range(1000)])
 """Of a second, by its milliseconds."""
 
@@ -47,24 +49,31 @@ class LimitHeaders:
     def lines(self, gauge: Gauge) -> str:
         """The header lines, each with its CRLF; names in lower case."""
         burst, minute, hour = self._requests
-        burst_count, minute_count, hour_count = gauge.counts
-        burst_us, minute_us, hour_us = gauge.frees_us
+        (burst_count, minute_count, hour_count), (burst_us, minute_us, hour_us) = gauge.counts, gauge.frees_us
         tokens_us = gauge.tokens_free_us
         burst = burst - burst_count if burst_count < burst else 0
         minute = minute - minute_count if minute_count < minute else 0
         hour = hour - hour_count if hour_count < hour else 0
         tokens = self._tokens - gauge.used - gauge.held
+        numbers: Sequence[object] = _NUMBERS
         if gauge.cooldown_us:  # whatever is left, nothing is granted before its end
             burst = minute = hour = 0
+            numbers = range(1 << 62)  # a cooldown may be longer than any window
             burst_us, minute_us, hour_us = (max(free_us, gauge.cooldown_us) for free_us in gauge.frees_us)
         requests_left, tokens_left = str(minute), str(tokens) if tokens > 0 else "0"
-        burst_s, minute_s = (burst_us + 999_999) // 1_000_000, (minute_us + 999_999) // 1_000_000
-        hour_s, tokens_s = (hour_us + 999_999) // 1_000_000, (tokens_us + 999_999) // 1_000_000
+        minute_ms, tokens_ms = (minute_us + 999) // 1000, (tokens_us + 999) // 1000
+        # Between a second and a minute, as nearly all are, a duration is as short to write as to ask for.
+        minute_go = (
+            f"{_NUMBERS[minute_ms // 1000]}{_FRACTIONS[minute_ms % 1000]}s" if 1000 <= minute_ms < 60_000 else go_duration(minute_us)
+        )
+        tokens_go = (
+            f"{_NUMBERS[tokens_ms // 1000]}{_FRACTIONS[tokens_ms % 1000]}s" if 1000 <= tokens_ms < 60_000 else go_duration(tokens_us)
+        )
         return (
-            f'{self._constant}ratelimit: "burst";r={burst};t={_NUMBERS[burst_s] if burst_s <= _HOUR_S else burst_s}, '
-            f'"rpm";r={requests_left};t={_NUMBERS[minute_s] if minute_s <= _HOUR_S else minute_s}, '
-            f'"rph";r={hour};t={_NUMBERS[hour_s] if hour_s <= _HOUR_S else hour_s}, '
-            f'"tpm";r={tokens_left};t={_NUMBERS[tokens_s] if tokens_s <= _HOUR_S else tokens_s}\r\n'
+            f'{self._constant}ratelimit: "burst";r={burst};t={numbers[(burst_us + 999_999) // 1_000_000]}, '
+            f'"rpm";r={requests_left};t={numbers[(minute_ms + 999) // 1000]}, '
+            f'"rph";r={hour};t={numbers[(hour_us + 999_999) // 1_000_000]}, '
+            f'"tpm";r={tokens_left};t={numbers[(tokens_ms + 999) // 1000]}\r\n'
             f"x-ratelimit-remaining-requests: {requests_left}\r\nx-ratelimit-remaining-tokens: {tokens_left}\r\n"
-            f"x-ratelimit-reset-requests: {go_duration(minute_us)}\r\nx-ratelimit-reset-tokens: {go_duration(tokens_us)}\r\n"
+            f"x-ratelimit-reset-requests: {minute_go}\r\nx-ratelimit-reset-tokens: {tokens_go}\r\n"
         )

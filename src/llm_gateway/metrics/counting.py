@@ -1,6 +1,6 @@
 """How finished calls are added to an aggregate."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Set as AbstractSet
 
 from llm_gateway.core.exchange import Exchange
@@ -21,8 +21,8 @@ class Tape:
     __slots__ = ("_attempts", "_requests", "length")
 
     def __init__(self) -> None:
-        self._requests: dict[RequestKey, list[Facts]] = {}
-        self._attempts: dict[AttemptKey, list[_Made]] = {}
+        self._requests: defaultdict[RequestKey, list[Facts]] = defaultdict(list)
+        self._attempts: defaultdict[AttemptKey, list[_Made]] = defaultdict(list)
         self.length = 0
         """Calls that are noted."""
 
@@ -34,26 +34,19 @@ class Tape:
         else:
             target = chosen.target
             key = (operation, target.provider, target.model)
-        known = self._requests.get(key)
-        if known is None:
-            self._requests[key] = [facts]
-        else:
-            known.append(facts)
+        self._requests[key].append(facts)
         for attempt in exchange.attempts:
             billed = attempt.billed
             if billed is not None or attempt.reached:
                 usage, cost = billed if billed is not None else (attempt.usage, attempt.cost_pico_usd)
                 place = (operation, attempt.provider, attempt.model, attempt.outcome or "internal")
-                made = self._attempts.get(place)
-                if made is None:
-                    made = self._attempts[place] = []
-                made.append((attempt.duration_s, attempt.first_chunk_s, usage, cost))
+                self._attempts[place].append((attempt.duration_s, attempt.first_chunk_s, usage, cost))
         self.length += 1
 
     def settle(self, into: Aggregate, listed: Listed) -> None:
         """Add everything up, and begin anew."""
         requests, attempts = self._requests, self._attempts
-        self._requests, self._attempts, self.length = {}, {}, 0
+        self._requests, self._attempts, self.length = defaultdict(list), defaultdict(list), 0
         for (operation, provider, model), asked in requests.items():
             name = model if provider == NOBODY or (provider, model) in listed else OTHER
             _add_requests(into.request_cell((operation, provider, name)), asked)
@@ -94,10 +87,12 @@ def _add_attempts(cell: AttemptCell, made: list[_Made], *, is_answered: bool) ->
     sent, given = [usage.input_tokens for usage in used], [usage.output_tokens for usage in used]
     cell.input_tokens += sum(sent)
     cell.output_tokens += sum(given)
-    cell.cache_read_tokens += sum([usage.cache_read_tokens for usage in used])
-    cell.cache_write_tokens += sum([usage.cache_write_tokens for usage in used])
-    cell.reasoning_tokens += sum([usage.reasoning_tokens for usage in used])
-    cell.estimated += sum([usage.estimated for usage in used])
+    for usage in used:  # most providers report none of these
+        if usage.cache_read_tokens or usage.cache_write_tokens or usage.reasoning_tokens or usage.estimated:
+            cell.cache_read_tokens += usage.cache_read_tokens
+            cell.cache_write_tokens += usage.cache_write_tokens
+            cell.reasoning_tokens += usage.reasoning_tokens
+            cell.estimated += usage.estimated
     cell.input_sizes.take(sent)
     cell.output_sizes.take(given)
     if is_answered:

@@ -12,7 +12,8 @@ _named = tuple.__new__
 
 
 class Facts(NamedTuple):
-    """One request. `outcome` is its error type, "" where it went well; `served_error`: it failed by our or a provider's fault;
+    """One request. `outcome` is its error type, "" where it went well; `sensitive`: judged so, impossible to judge, or in a tainted
+    conversation; `served_error`: it failed by our or a provider's fault;
     `unpriced`: what it used has no known price. Seconds: all of it, to the first content (None: there was no stream), waiting for a
     place, the gateway's own.
     """
@@ -36,18 +37,20 @@ def facts_of(exchange: Exchange, ended_s: float) -> Facts:
     total_s, queued_s = ended_s - received_s, exchange.queued_s
     last = attempts[-1] if attempts else None
     first_s: float | None = None
-    if last is None or last.first_chunk_s is None or not isinstance(request, ChatRequest) or not request.stream:
+    chat = request if isinstance(request, ChatRequest) else None
+    if last is None or last.first_chunk_s is None or chat is None or not chat.stream:
         own_s = total_s - exchange.upstream_s - queued_s
     else:
         before_s = last.started_s - received_s
         first_s = before_s + last.first_chunk_s
         own_s = before_s - sum([attempt.duration_s for attempt in attempts[:-1]]) - queued_s
+    verdict = exchange.sensitivity
     well = failure is None and (last is None or last.outcome != "cancelled")
     return _named(Facts, (
-        operation_name(request),
+        "chat" if chat is not None else operation_name(request),
         "" if well else outcome_of(exchange, failure),
         failure is not None and failure.http_status >= 500,
-        is_sensitive(exchange),
+        exchange.tainted or (verdict is not None and (verdict.sensitive or bool(verdict.failed))),
         exchange.usage is not None and exchange.cost_usd is None,
         exchange.cache_state,
         total_s,
@@ -62,9 +65,3 @@ def outcome_of(exchange: Exchange, failure: LLMGatewayError | None) -> str:
     if failure is not None:
         return failure.error_type
     return LEFT if exchange.attempts and exchange.attempts[-1].outcome == "cancelled" else ""
-
-
-def is_sensitive(exchange: Exchange) -> bool:
-    """Whether a request counted as sensitive: judged so, impossible to judge, or in a tainted conversation."""
-    verdict = exchange.sensitivity
-    return exchange.tainted or (verdict is not None and (verdict.sensitive or bool(verdict.failed)))

@@ -183,16 +183,13 @@ def _made(exchange: Exchange) -> tuple[_Shape | None, int, int, int | None, str]
     if len(attempts) == 1 and (verdict is None or not verdict.findings):
         (only,) = attempts
         usage, cost = only.billed or (only.usage, only.cost_pico_usd)
-        if (
-            usage is not None
-            and 0 <= usage.input_tokens <= MAX_INTEGER >= usage.output_tokens >= 0
-            and (cost is None or 0 <= cost <= MAX_INTEGER)
-        ):
-            after_us = int((only.started_s - received_s) * 1_000_000 + 0.5) if only.started_s > received_s else 0
-            first_s, duration_us = only.first_chunk_s, int(only.duration_s * 1_000_000 + 0.5)
-            first = "null" if first_s is None else int(first_s * 1_000_000 + 0.5)
+        # Whether all of them are within `MAX_INTEGER`, and none is below 0.
+        if usage is not None and not ((sent := usage.input_tokens) | (given := usage.output_tokens) | (cost or 0)) >> 62:
+            started_s, first_s, duration_us = only.started_s, only.first_chunk_s, int(only.duration_s * 1_000_000 + 0.5)
+            after_us = int((started_s - received_s) * 1_000_000 + 0.5) if started_s > received_s else 0
+            first = "null" if first_s is None else duration_us if first_s == only.duration_s else int(first_s * 1_000_000 + 0.5)
             shape = (only.provider, only.model, only.security_level, only.outcome, only.upstream_status, only.reached)
-            return shape, usage.input_tokens, usage.output_tokens, cost, f"[{after_us},{duration_us},{first}]"
+            return shape, sent, given, cost, f"[{after_us},{duration_us},{first}]"
     kinds: dict[str, float] = {}
     if verdict is not None:
         for finding in verdict.findings:

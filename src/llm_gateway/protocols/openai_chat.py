@@ -34,7 +34,7 @@ DEFAULT_MEDIA_TYPE: Final = "application/octet-stream"
 DEFAULT_SCHEMA_NAME: Final = "response"
 SAMPLING_FIELDS: Final = frozenset({"temperature", "top_p", "frequency_penalty", "presence_penalty"})
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 
 
 class Dialect(msgspec.Struct, frozen=True):
@@ -72,15 +72,16 @@ def encode_chat(request: ChatRequest, model: str, dialect: Dialect = COMMON) -> 
     """
     native = request.native
     if native is not None and native.protocol == PROTOCOL:
-        return _encoder.encode(_from_native(native.body, request, model, dialect))
+        return _encode(_from_native(native.body, request, model, dialect))
     body = _options(request, model, dialect)
     body["messages"] = _messages(request.messages, dialect)
     if request.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
-    for field in dialect.refused:
-        body.pop(field, None)
-    return _encoder.encode(body)
+    if dialect.refused:
+        for field in dialect.refused:
+            body.pop(field, None)
+    return _encode(body)
 
 
 def asks_usage(request: ChatRequest) -> bool:

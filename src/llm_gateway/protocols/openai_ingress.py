@@ -193,25 +193,17 @@ def chat_request(body: JsonObject) -> ChatRequest:
         parallel_tool_calls=said.parallel_tool_calls if tools else None,
         reasoning_effort=said.reasoning_effort,
         end_user=said.user or said.safety_identifier,
-        native=Native(PROTOCOL, body, only.words()),
+        native=Native(PROTOCOL, body, ", ".join(only) if only else ""),
     )
 
 
-class _Only:
+class _Only(dict[str, None]):
     """Collects what no other wire than this one can say."""
 
-    __slots__ = ("_names",)
-
-    def __init__(self) -> None:
-        self._names: dict[str, None] | None = None
+    __slots__ = ()
 
     def add(self, name: str) -> None:
-        if self._names is None:
-            self._names = {}
-        self._names[name[:64]] = None
-
-    def words(self) -> str:
-        return "" if self._names is None else ", ".join(self._names)
+        self[name[:64]] = None
 
 
 def _messages(said: list[_Message], only: _Only) -> tuple[Message, ...]:

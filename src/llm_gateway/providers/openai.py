@@ -77,6 +77,7 @@ class OpenAiProvider:
         self.destination = destination
         endpoint, api_key = endpoint_of(settings), settings.api_key.get_secret_value()
         self._vendor = _is_vendor(endpoint)
+        self._chatting = _CHATTING if self._vendor else COMMON
         self._chat_url, self._embeddings_url, models_url = operation_urls(
             destination, endpoint, "/chat/completions", "/embeddings", "/models"
         )
@@ -93,15 +94,15 @@ class OpenAiProvider:
         """
         if isinstance(request, EmbeddingRequest):
             return HttpRequest("POST", self._embeddings_url, self._headers, encode_embeddings(request, model))
-        return HttpRequest("POST", self._chat_url, self._headers, encode_chat(request, model, self._dialect(request, model)))
+        dialect = self._dialect(request) if _reasons(model) else self._chatting
+        return HttpRequest("POST", self._chat_url, self._headers, encode_chat(request, model, dialect))
 
     def forward(self, request: Passthrough) -> HttpRequest:
         """An operation that is passed through, below the base URL."""
         return forwarded(request, self._base_url, self._headers)
 
-    def _dialect(self, request: ChatRequest, model: str) -> Dialect:
-        if not _reasons(model):
-            return _CHATTING if self._vendor else COMMON
+    def _dialect(self, request: ChatRequest) -> Dialect:
+        """That of a model that reasons."""
         if not self._vendor:
             return _REASONING_ELSEWHERE
         return _REASONING_OFF if request.reasoning_effort == "none" else _REASONING

@@ -1,5 +1,6 @@
 """One call of one target, from its admission to its account: what it came to, and what that says of the target."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
@@ -11,7 +12,7 @@ from llm_gateway.core.pricing import PICO_PER_USD, Price
 from llm_gateway.core.routing import Attempt, Candidate
 from llm_gateway.core.tokens import estimate_input_tokens, weigh_tokens
 from llm_gateway.core.types import Chunk, FinishReason, Usage
-from llm_gateway.routing.health import Admission, settle_failure
+from llm_gateway.routing.health import TRIAL, Admission, settle_failure
 from llm_gateway.routing.seats import Course, Seat
 
 UNREACHED: Final = frozenset({"connect", "dns", "tls", "address"})
@@ -83,13 +84,15 @@ class Call(msgspec.Struct, eq=False):
         """The first content is here: from now on nobody else may answer."""
         attempt = self.attempt
         attempt.first_chunk_s = now_s - attempt.started_s
-        if self.admission is Admission.TRIAL:
-            self.course.lane.answered(self.admission)
+        if self.admission is TRIAL:
+            self.course.lane.answered(TRIAL)
         self.exchange.chosen = self.candidate
 
     def end_whole(self, chunks: list[Chunk], now_s: float) -> None:
         """It came in full: account for what its chunks add up to. What was delivered is weighed only where nobody reported it."""
-        self.answered(now_s)
+        attempt = self.attempt
+        duration_s = attempt.first_chunk_s = now_s - attempt.started_s
+        self.exchange.chosen = self.candidate
         usage: Usage | None = None
         cost_usd: float | None = None
         finish_reason: FinishReason | None = None
@@ -107,11 +110,12 @@ class Call(msgspec.Struct, eq=False):
             usage = tally.total(self.exchange, whole=True)
         self.account(usage, cost_usd, finish_reason)
         if self._close("ok", now_s):
-            duration_s, output_tokens = self.attempt.duration_s, usage.output_tokens
-            per_token_s = duration_s / output_tokens if output_tokens else None
-            lane = self.course.lane
+            output_tokens, lane = usage.output_tokens, self.course.lane
             lane.succeeded(self.admission, now_s)
-            lane.measured(lane.total, duration_s, output_tokens or usage.input_tokens, now_s, per_token_s)
+            if output_tokens:
+                lane.measured(lane.total, duration_s, output_tokens, now_s, duration_s / output_tokens)
+            else:
+                lane.measured(lane.total, duration_s, usage.input_tokens, now_s)
             self.seat.house.served()
 
     def account(self, usage: Usage, cost_usd: float | None, finish_reason: FinishReason | None) -> None:
@@ -138,6 +142,16 @@ class Call(msgspec.Struct, eq=False):
             lane.succeeded(self.admission, now_s)
             lane.measured(lane.first_chunk, first_chunk_s, usage.input_tokens, now_s, per_token_s)
             self.seat.house.served()
+
+    def end_by(self, error: BaseException, now_s: float) -> None:
+        """It came to nothing: the provider failed, nothing was sent, the caller went away, or a fault of ours came between."""
+        if isinstance(error, ProviderError):
+            self.end_failed(error, now_s)
+        elif isinstance(error, LLMGatewayError):
+            self.end_without_verdict(error.error_type, now_s)
+        else:
+            gone = isinstance(error, asyncio.CancelledError | GeneratorExit)
+            self.end_without_verdict("cancelled" if gone else "internal", now_s)
 
     def end_failed(self, error: ProviderError, now_s: float) -> None:
         """The provider failed."""

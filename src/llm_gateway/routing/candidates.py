@@ -20,7 +20,7 @@ from llm_gateway.core.errors import (
 from llm_gateway.core.pricing import PICO_PER_USD
 from llm_gateway.core.ranking import Option, Strategy
 from llm_gateway.core.routing import Candidate, Decision, Rejection, Size
-from llm_gateway.core.tokens import estimate_input_tokens, estimate_text_tokens
+from llm_gateway.core.tokens import estimate_input_tokens
 from llm_gateway.core.types import PASSTHROUGH, ChatRequest, Document, Image, Passthrough, Request, ToolResult, Usage
 from llm_gateway.core.wire import Capabilities
 from llm_gateway.routing.names import ANYTHING, Names, Wish, serves
@@ -66,15 +66,6 @@ _IN_WORDS = {
     "choices": "several answers at once (n)",
     PASSTHROUGH: "operations that are passed through",
 }
-
-
-def plain_tokens(request: Request) -> int | None:
-    """About how many tokens a chat has that is texts alone, of which a target needs to be able to do nothing in particular; None for
-    all other requests."""
-    if not isinstance(request, ChatRequest) or request.tools or request.response_format is not None or request.logprobs or request.n > 1:
-        return None
-    native = request.native
-    return estimate_text_tokens(request.messages) if native is None or not native.only else None
 
 
 def needs_of(request: Request) -> Needs:
@@ -132,7 +123,8 @@ class Decider:
         self.roster = roster
         self.names = Names(roster)
         self._limited = limited
-        self._rules = roster.settings.routing
+        self._explicit_fallback = roster.settings.routing.explicit_fallback
+        self._unconfigured = [Rejection(name, "unconfigured", f"it is not usable: {what}") for name, what in roster.missing.items()]
 
     def decide(
         self,
@@ -157,7 +149,7 @@ class Decider:
         question = self._question(request, clearance, needs or needs_of(request))
         courses: list[tuple[Seat, Course]] = []
         spare: list[tuple[Seat, Course, str]] = []
-        rejected = [Rejection(name, "unconfigured", f"it is not usable: {what}") for name, what in self.roster.missing.items()]
+        rejected = self._unconfigured.copy()
         for seat in self.roster.seats:
             model = self._model(seat, question)
             if isinstance(model, Rejection):
@@ -218,7 +210,7 @@ class Decider:
         if not question.clearance.allows(seat.destination):
             return Rejection(seat.name, "security", f"its level ({seat.destination.security_level}) does not allow this content")
         is_asked = seat.name == wish.provider
-        if wish.provider and not is_asked and (needs.confined_to or not self._rules.explicit_fallback):
+        if wish.provider and not is_asked and (needs.confined_to or not self._explicit_fallback):
             return Rejection(seat.name, "not_asked", f"the request names {wish.provider}")
         if needs.embeddings and not _embeds(seat, wish.model):
             return Rejection(seat.name, "capability", "it has no embeddings")

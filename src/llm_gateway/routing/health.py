@@ -55,6 +55,12 @@ class Admission(IntEnum):
     TRIAL = 2
 
 
+REFUSED: Final = Admission.REFUSED
+NORMAL: Final = Admission.NORMAL
+TRIAL: Final = Admission.TRIAL
+"""The same by names of their own: looking a member up costs ten times as much, several times in each call."""
+
+
 class Policy(msgspec.Struct, frozen=True):
     """The figures of the configuration that health depends on; seconds."""
 
@@ -163,22 +169,22 @@ class Lane:
     def admit(self, now_s: float) -> Admission:
         """Ask to send one call. A half-open circuit admits one and refuses the rest until that one has ended."""
         if self.open_until_s is None:
-            return Admission.NORMAL
+            return NORMAL
         if now_s < self.open_until_s or self._trial_out:
-            return Admission.REFUSED
+            return REFUSED
         self._trial_out = True
-        return Admission.TRIAL
+        return TRIAL
 
     def answered(self, admission: Admission) -> None:
         """The first content is here. Closes a circuit on trial, for now: one more failure opens it again."""
-        if admission is Admission.TRIAL and self._trial_out:
+        if admission is TRIAL and self._trial_out:
             self._trial_out = False
             self.open_until_s = None
             self.failures_in_row = self._policy.breaker_failures - 1
 
     def succeeded(self, admission: Admission, now_s: float) -> None:
         """The call ended well."""
-        if admission is Admission.TRIAL:
+        if admission is TRIAL:
             self.answered(admission)
         if self.open_until_s is None:
             self.failures_in_row = self._opened_in_row = 0
@@ -190,7 +196,7 @@ class Lane:
 
     def failed(self, admission: Admission, now_s: float) -> None:
         """The call ended in an outage. Late failures of calls from before an opening do not prolong it."""
-        if admission is Admission.TRIAL and self._trial_out:
+        if admission is TRIAL and self._trial_out:
             self._trial_out = False
             self._open(now_s)
         elif self.open_until_s is None:
@@ -201,7 +207,7 @@ class Lane:
 
     def released(self, admission: Admission) -> None:
         """The call ended with no verdict: the caller went away, or nothing was sent."""
-        if admission is Admission.TRIAL:
+        if admission is TRIAL:
             self._trial_out = False
 
     def reopen_early(self, now_s: float) -> None:

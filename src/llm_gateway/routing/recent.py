@@ -11,8 +11,9 @@ import msgspec
 
 from llm_gateway.core.clearance import Clearance
 from llm_gateway.core.routing import Decision
+from llm_gateway.core.tokens import estimate_plain_tokens
 from llm_gateway.core.types import ChatRequest, Request
-from llm_gateway.routing.candidates import Needs, needs_of, plain_tokens
+from llm_gateway.routing.candidates import Needs, needs_of
 
 KEPT_S: Final = 0.02
 MAX_DECISIONS: Final = 256
@@ -49,8 +50,7 @@ class RecentDecisions:
         """
         if strategy == "round_robin":
             return None
-        plain = plain_tokens(request)
-        if plain is not None and isinstance(request, ChatRequest):
+        if isinstance(request, ChatRequest) and (plain := estimate_plain_tokens(request)) is not None:
             tokens, wanted = _rounded(plain), request.max_tokens
             if tokens + (wanted or 0) > self._tokens_that_fit:
                 return None

@@ -74,6 +74,8 @@ class SqliteDatabase:
         try:
             if self._connection is None:
                 self._connection = self._writing.connect()
+                # What a statement would need to be undone is small here; by default it goes to a file, made anew for each batch.
+                _say(_driver(self._connection), "PRAGMA temp_store=MEMORY")
             outcomes = _committed(self._connection, batch)
         except Exception as failure:  # the transaction itself: nothing of the batch was stored, and whoever asked is told
             self._let_go()
@@ -92,7 +94,7 @@ def _committed(connection: Connection, batch: list[Queued]) -> list[Outcome]:
     Savepoints cost more than what they guard, and hardly any work fails: only when one has, all are run again, each in its own.
     """
     # Begun and ended past SQLAlchemy, which joins in when a work asks it to: its own way costs more than many a work.
-    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    driver = _driver(connection)
     _say(driver, _WRITE)
     try:
         outcomes: list[Outcome] = [(done, work(connection), None) for work, done in batch]
@@ -109,6 +111,10 @@ def _committed(connection: Connection, batch: list[Queued]) -> list[Outcome]:
     else:
         _say(driver, "COMMIT")
     return outcomes
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
 
 
 def _say(driver: sqlite3.Connection, statement: str) -> None:
@@ -133,7 +139,7 @@ def _engine(url: str, busy_timeout_s: float, begin: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+        driver = _driver(connection)
         if not driver.in_transaction:  # the writer has begun already
             _say(driver, begin)
 

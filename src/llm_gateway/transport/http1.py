@@ -190,8 +190,11 @@ class Exchange(msgspec.Struct, eq=False):
         """The answer is complete: its connection is somebody else's now."""
         self.complete = True
         self._connection = None
-        if self._waiter is not None:
-            self._wake()
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
 
     def moved(self) -> None:
         """Something of the answer has arrived, but not all."""

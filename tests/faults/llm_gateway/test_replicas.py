@@ -112,7 +112,9 @@ def test_one_killed_and_one_restarted_under_load(stores: dict[str, str], simulat
     assert {name: names[name] for name in answered} == dict.fromkeys(answered, 1)
     assert set(names.values()) == {1}
     assert len({row.process for row in rows if row.outcome == OPEN}) <= 1
-    assert len(rows) <= len(sent) <= len(rows) + outcome.in_flight
+    # Of a call that was killed, its row may stand there before its bytes were out, or its bytes have left before its row was written.
+    assert len(ended) <= len(sent)
+    assert len(rows) - outcome.in_flight <= len(sent) <= len(rows) + outcome.in_flight
     verdict = reconcile(ended, {"openai": simulator.counts()["openai"].models})
     assert not verdict.duplicates
     unsettled = len(sent) - len(ended)

@@ -375,7 +375,9 @@ class Routed:
         return self.limiter.limited(name)
 
     async def _admit(self, exchange: Exchange, target: Any) -> None:
-        await self.limiter.admit(exchange, target)
+        waiting = self.limiter.admit(exchange, target)
+        if waiting is not None:
+            await waiting
 
     async def provider(self, request: Request | None = None) -> str:
         exchange, _ = await self.house.run(request or routing.ask())

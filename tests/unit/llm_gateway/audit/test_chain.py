@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.llm_gateway.audit.trails import KEY, OTHER_KEY, anchor, intent, outcome
 
-from llm_gateway.audit.chain import AuditKey, Chain, TamperedRecord, is_sealed, make_checkpoint, make_head, resealed
+from llm_gateway.audit.chain import MOST_RECENT, AuditKey, Chain, TamperedRecord, is_sealed, make_checkpoint, make_head, resealed
 from llm_gateway.audit.rows import NO_MAC, canonical
 from llm_gateway.core.errors import ConfigurationError
 
@@ -94,3 +94,11 @@ def test_a_changed_record_gets_no_new_seal() -> None:
     assert is_sealed(KEY, closed)
     with pytest.raises(TamperedRecord):
         resealed(KEY, head._replace(seq=4), state="closed")
+
+
+def test_a_content_digest_is_the_same_however_many_came_between() -> None:
+    made = [KEY.content_digest(b"%d" % number) for number in range(2 * MOST_RECENT + 1)]
+    assert [KEY.content_digest(b"%d" % number) for number in range(2 * MOST_RECENT + 1)] == made
+    assert len(set(made)) == len(made)
+    fresh = AuditKey(b"another's secret")
+    assert made[0] != fresh.content_digest(b"0")

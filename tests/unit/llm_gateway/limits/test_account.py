@@ -141,7 +141,7 @@ def test_a_lower_limit_after_a_reload_waits_for_as_many_as_are_too_many() -> Non
 def test_reset_forgets_all_but_what_is_held() -> None:
     account, rules = Account(), Rules((1, 1, 1), 100, 9)
     assert asked(account, rules, 0, 40)
-    account.charge(SLOT_US, 30)
+    account.settle(0, 0, 30)
     account.refuse(0, 9)
     account.refuse(0, 9)
     assert account.refuse(0, 9)

@@ -72,3 +72,19 @@ def test_in_a_cooldown_nothing_is_left_until_its_end() -> None:
     headers = of(Gauge((0, 3, 3), (0, 10_000_000, 3_000_000_000), cooldown_us=25_000_000))
     assert headers["ratelimit"] == '"burst";r=0;t=25, "rpm";r=0;t=25, "rph";r=0;t=3000, "tpm";r=50000;t=0'
     assert (headers["x-ratelimit-remaining-requests"], headers["x-ratelimit-reset-requests"]) == ("0", "25s")
+
+
+def test_a_cooldown_may_be_longer_than_any_window() -> None:
+    headers = of(Gauge((0, 3, 3), (0, 10_000_000, 3_000_000_000), cooldown_us=90_000_000_000))
+    assert headers["ratelimit"] == '"burst";r=0;t=90000, "rpm";r=0;t=90000, "rph";r=0;t=90000, "tpm";r=50000;t=0'
+    assert headers["x-ratelimit-reset-requests"] == "25h0m0s"
+
+
+@given(minute_us=st.integers(0, 61_000_000), tokens_us=st.integers(0, 61_000_000), hour_us=st.integers(0, 3_601_000_000))
+def test_times_are_rounded_up_and_durations_are_as_go_prints_them(minute_us: int, tokens_us: int, hour_us: int) -> None:
+    burst_us = min(minute_us, 1_010_000)
+    headers = of(Gauge((1, 1, 1), (burst_us, minute_us, hour_us), 1, 0, tokens_us))
+    assert headers["x-ratelimit-reset-requests"] == go_duration(minute_us)
+    assert headers["x-ratelimit-reset-tokens"] == go_duration(tokens_us)
+    told = [int(part.rpartition("=")[2]) for part in headers["ratelimit"].split(", ")]
+    assert told == [-(-each // 1_000_000) for each in (burst_us, minute_us, hour_us, tokens_us)]

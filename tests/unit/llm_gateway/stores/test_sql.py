@@ -70,6 +70,13 @@ async def test_nothing_stays_of_a_work_that_went_past_sqlalchemy_and_failed(stor
     assert await store.read(texts) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_a_statement_needs_to_be_undone_stays_out_of_files(store: SqlStore) -> None:
+    assert await store.write(lambda connection: connection.exec_driver_sql("PRAGMA temp_store").scalar()) == 2  # memory
+    await asyncio.gather(store.write(lambda connection: connection.exec_driver_sql("nonsense")), return_exceptions=True)
+    assert await store.write(lambda connection: connection.exec_driver_sql("PRAGMA temp_store").scalar()) == 2
+
+
 async def test_whoever_stopped_waiting_does_not_disturb_the_writer(store: SqlStore) -> None:
     waiting = asyncio.ensure_future(store.write(add("a")))
     await asyncio.sleep(0)
