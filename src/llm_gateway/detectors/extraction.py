@@ -84,7 +84,7 @@ class Unreadable(msgspec.Struct, frozen=True):
     kind: str
 
 
-class Extraction(msgspec.Struct, frozen=True, gc=False):
+class Extraction(msgspec.Struct, frozen=True):
     """`strings` are (place, text) in the order of the request."""
 
     strings: list[tuple[str, str]]
@@ -166,30 +166,6 @@ class _Walk:
         elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _LARGE:
             self.add(place, str(value))
 
-    def has(self, value: JsonObject, lists: int = 1) -> bool:
-        """Whether `json` would find nothing new in an object, as in most bodies of chats: known names, texts that are seen, small numbers,
-        and lists of such objects, `lists` deep. False: perhaps."""
-        seen = self.seen
-        for key, item in value.items():
-            kind = type(item)
-            if key not in _FIELDS:
-                return False
-            if kind is str:
-                if item not in seen and (key != "role" or item not in _ROLES):
-                    return False
-            elif kind is int or kind is float:
-                if not -_LARGE < item < _LARGE:  # type: ignore[operator]  # it is a number
-                    return False
-            elif kind is list:
-                if not lists:
-                    return False
-                for each in item:  # type: ignore[union-attr]  # it is a list
-                    if type(each) is not dict or not self.has(each, lists - 1):
-                        return False
-            elif kind is not bool and item is not None:
-                return False
-        return True
-
     def text(self, place: str, value: str) -> None:
         if value[4:5] == ":" and value[:5].lower() == "data:" and "," in value[:200]:
             self.url(place, value, "image")
@@ -248,8 +224,7 @@ def extract(request: Request, models: frozenset[str] = frozenset()) -> Extractio
         walk.add("/end_user", end_user)
     if native is not None:
         walk.seen |= made  # now, so that the same string in a message has been judged
-        if not walk.has(native.body):
-            walk.json("/native", native.body)
+        walk.json("/native", native.body)
     return Extraction(walk.strings, tuple(walk.unreadable))
 
 
@@ -333,15 +308,10 @@ def _chat(walk: _Walk, request: ChatRequest) -> None:
     for index, message in enumerate(request.messages):
         if message.name:
             walk.add(f"/messages/{index}/name", message.name)
-        content = message.content
-        if isinstance(content, str):
-            if content[4:5] == ":":
-                walk.text(f"/messages/{index}/content", content)
-            elif content and content not in walk.seen:
-                walk.seen.add(content)
-                walk.strings.append((f"/messages/{index}/content", content))
+        if isinstance(message.content, str):
+            walk.text(f"/messages/{index}/content", message.content)
         else:
-            for at, part in enumerate(content):
+            for at, part in enumerate(message.content):
                 _part(walk, f"/messages/{index}/content/{at}", part)
     if request.tools:
         for index, tool in enumerate(request.tools):

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from llm_gateway.core.errors import InvalidRequest, NotFound
-from llm_gateway.core.rows import Alike, statements
+from llm_gateway.core.rows import statements
 from llm_gateway.ledger.accounts import AccountKey
 from llm_gateway.ledger.budgets import Budget
 from llm_gateway.ledger.rows import COLUMNS, KEY, OPEN, RECOVERED, Row
@@ -81,15 +81,6 @@ MOST_REMOVED: Final = 1_000
 """Rows removed in one transaction: others wait for it."""
 _FIGURES: Final = tuple(name for name in COLUMNS if name not in KEY)
 _INSERT: Final = f"INSERT INTO ledger ({', '.join(COLUMNS)})"
-_ALIKE: Final = Alike(
-    [
-        COLUMNS.index(name)
-        for name in (
-            "process", "caller", "owner", "key_id", "provider", "model", "operation", "estimated", "price_source", "catalogue", "outcome",
-        )
-    ],
-    len(COLUMNS),
-)  # fmt: skip
 _UNLESS_THERE: Final = (
     f"ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _FIGURES)
@@ -103,7 +94,7 @@ def put(connection: Connection, rows: Sequence[Row]) -> None:
     """Store rows. One that is there already stays as it is, unless it stood for a call that was still running."""
     # Past SQLAlchemy, which costs more than the rows.
     if connection.dialect.name == "sqlite":
-        for statement, values in statements(_INSERT, rows, _UNLESS_THERE, alike=_ALIKE):
+        for statement, values in statements(_INSERT, rows, _UNLESS_THERE):
             _execute(connection, statement, values)
     else:
         connection.exec_driver_sql(_PUT_ON_POSTGRES, list(rows))

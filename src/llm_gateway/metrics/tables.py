@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import InterfaceError, OperationalError, StatementError
 
-from llm_gateway.core.rows import Alike, statements
+from llm_gateway.core.rows import statements
 from llm_gateway.metrics.aggregate import Aggregate, merged, unpack
 from llm_gateway.metrics.records import COLUMNS, RENEWED_AFTER_US, USUAL, Grounds, Row
 from llm_gateway.stores.sql import metadata
@@ -114,9 +114,6 @@ _OWN: Final = len(COLUMNS) - len(USUAL)
 _USUAL_SQL: Final = "".join(", NULL" if value is None else f", {value!r}" for value in USUAL)
 """SQLite takes what stands in the statement at a fraction of the cost of an argument."""
 _INSERT: Final = f"INSERT INTO requests ({', '.join(COLUMNS)})"
-_ALIKE: Final = Alike(
-    [COLUMNS.index(name) for name in ("process", "caller", "owner", "key_id", "ingress", "provider", "model", "strategy", "cache")], _OWN
-)
 _INSERT_GROUNDS: Final = f"INSERT INTO request_grounds ({', '.join(Grounds._fields)})"
 _ONCE: Final = "ON CONFLICT DO NOTHING"
 _PUT_SPAN: Final = (
@@ -169,16 +166,14 @@ def _insert_rows(connection: Connection, rows: Sequence[Row]) -> None:
             usual.append(row[:_OWN])
         else:
             unusual.append(row)
-    _insert(connection, _INSERT, usual, _USUAL_SQL, _ALIKE)
+    _insert(connection, _INSERT, usual, _USUAL_SQL)
     _insert(connection, _INSERT, unusual)
 
 
-def _insert(
-    connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]], constants: str = "", alike: Alike | None = None
-) -> None:
+def _insert(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]], constants: str = "") -> None:
     # Past SQLAlchemy's compiler, which costs more than the rows.
     if connection.dialect.name == "sqlite":
-        for whole, values in statements(statement, rows, _ONCE, constants, alike):
+        for whole, values in statements(statement, rows, _ONCE, constants):
             connection.exec_driver_sql(whole, values)
     elif rows:
         places = ", ".join(f"${place}" for place in range(1, len(rows[0]) + 1))

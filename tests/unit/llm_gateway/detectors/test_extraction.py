@@ -2,15 +2,12 @@ import base64
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from llm_gateway.core.types import (
     ChatRequest,
     Document,
     EmbeddingRequest,
     Image,
-    Json,
     JsonObject,
     Message,
     Native,
@@ -22,7 +19,6 @@ from llm_gateway.core.types import (
     ToolChoice,
     ToolResult,
 )
-from llm_gateway.detectors import extraction
 from llm_gateway.detectors.extraction import extract, strings_of, unreadable_of
 
 CANARY = "canary-7f3e"
@@ -260,32 +256,3 @@ def test_an_operators_own_name_of_a_model_says_nothing_and_any_other_is_judged(n
     assert "gpt-4o" not in " ".join(text for _, text in extract(request, frozenset({"gpt-4o"})).strings)
     said = msgspec.structs.replace(request, messages=(Message("user", "gpt-4o"),))
     assert ("/messages/0/content", "gpt-4o") in extract(said, frozenset({"gpt-4o"})).strings
-
-
-_SAID = "a text that is in the messages"
-_PLAIN = st.sampled_from(
-    [_SAID, "gpt-4o", "user", "system", "hello", "", "data:text/plain,secret", None, True, False, 0, 7, 1.5, 999, 1000, 4111111111111111]
-)
-_NAMES = st.sampled_from(
-    ["model", "messages", "role", "content", "type", "stream", "max_tokens", "temperature", "tools", "user", "input", "x"]
-)
-_BODIES = st.recursive(
-    _PLAIN,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_NAMES, inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@settings(max_examples=400, deadline=None)
-@given(st.dictionaries(_NAMES, _BODIES, max_size=3))
-@example({"content": "hello"})
-@example({"messages": [{"role": "user", "content": "hello"}]})
-@example({"tools": [[_SAID, "hello"]]})
-@example({"max_tokens": 4111111111111111})
-@example({"messages": [{"content": [{"content": "hello"}]}]})
-def test_a_body_that_need_not_be_walked_has_nothing_new(body: dict[str, Json]) -> None:
-    request = ChatRequest((Message("user", _SAID),), model="gpt-4o", native=Native("openai", body))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(extraction._Walk, "has", lambda *_: False)
-        walked = extract(request)
-    assert extract(request) == walked
