@@ -26,9 +26,8 @@ from llm_gateway.metrics.summary import Summary, summary_of
 
 _log = structlog.get_logger(__name__)
 FOLD_AFTER_S: Final = 0.1
-FOLD_AT_ONCE: Final = 16
-"""Calls that are read off in one turn of the event loop: others wait for it. As soon as there are so many, as what they hold of memory
-is then soon used again."""
+FOLD_AT_ONCE: Final = 32
+"""Calls that are read off in one turn of the event loop: others wait for it."""
 LAG_EVERY_S: Final = 0.25
 LISTED_FOR_S: Final = 5.0
 """How long the list of known models is used before it is asked for again."""
@@ -104,12 +103,9 @@ class MetricsCollector:
         if self._idle is not None and not self.in_flight:
             self._idle.set()
             self._idle = None
-        pending = self._pending
-        pending.append((exchange, self._clock.monotonic_s()))
+        self._pending.append((exchange, self._clock.monotonic_s()))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FOLD_AFTER_S, self._fold_some)
-        elif len(pending) == FOLD_AT_ONCE:
-            asyncio.get_running_loop().call_soon(self._read_off, FOLD_AT_ONCE)
 
     def _fold_some(self) -> None:
         self._read_off(FOLD_AT_ONCE)

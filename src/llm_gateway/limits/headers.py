@@ -61,19 +61,11 @@ class LimitHeaders:
             numbers = range(1 << 62)  # a cooldown may be longer than any window
             burst_us, minute_us, hour_us = (max(free_us, gauge.cooldown_us) for free_us in gauge.frees_us)
         requests_left, tokens_left = str(minute), str(tokens) if tokens > 0 else "0"
-        minute_ms, tokens_ms = (minute_us + 999) // 1000, (tokens_us + 999) // 1000
-        # Between a second and a minute, as nearly all are, a duration is as short to write as to ask for.
-        minute_go = (
-            f"{_NUMBERS[minute_ms // 1000]}{_FRACTIONS[minute_ms % 1000]}s" if 1000 <= minute_ms < 60_000 else go_duration(minute_us)
-        )
-        tokens_go = (
-            f"{_NUMBERS[tokens_ms // 1000]}{_FRACTIONS[tokens_ms % 1000]}s" if 1000 <= tokens_ms < 60_000 else go_duration(tokens_us)
-        )
         return (
             f'{self._constant}ratelimit: "burst";r={burst};t={numbers[(burst_us + 999_999) // 1_000_000]}, '
-            f'"rpm";r={requests_left};t={numbers[(minute_ms + 999) // 1000]}, '
+            f'"rpm";r={requests_left};t={numbers[(minute_us + 999_999) // 1_000_000]}, '
             f'"rph";r={hour};t={numbers[(hour_us + 999_999) // 1_000_000]}, '
-            f'"tpm";r={tokens_left};t={numbers[(tokens_ms + 999) // 1000]}\r\n'
+            f'"tpm";r={tokens_left};t={numbers[(tokens_us + 999_999) // 1_000_000]}\r\n'
             f"x-ratelimit-remaining-requests: {requests_left}\r\nx-ratelimit-remaining-tokens: {tokens_left}\r\n"
-            f"x-ratelimit-reset-requests: {minute_go}\r\nx-ratelimit-reset-tokens: {tokens_go}\r\n"
+            f"x-ratelimit-reset-requests: {go_duration(minute_us)}\r\nx-ratelimit-reset-tokens: {go_duration(tokens_us)}\r\n"
         )

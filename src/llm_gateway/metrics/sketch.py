@@ -43,34 +43,20 @@ class Sketch(msgspec.Struct, array_like=True):
         """Take in values; many at once cost far less than one at a time. Negative ones count as 0."""
         if not values:
             return
-        bins, total = self.bins, sum(values)
-        places = self._places(values) if total < _GREATEST else None
-        if places is None:
+        bins, known = self.bins, values
+        total = sum(values)
+        if not (min(values) > 0.0 and total < _GREATEST):  # nor is what is no number
             known = [min(value, _GREATEST) for value in values if value > 0.0]
             total = sum(known)
-            if len(known) < len(values):
-                bins[_LEAST] = bins.get(_LEAST, 0) + len(values) - len(known)
-            places = (self._places(known) if known else None) or {}
         self.count += len(values)
         self.total += total
-        for place, count in places.items():
-            kept = min(max(place, _LEAST), _MOST)
-            bins[kept] = bins.get(kept, 0) + count
-
-    def _places(self, values: Sequence[float]) -> dict[int, int] | None:
-        """How many values fall into each bin; None: one is not above 0, or no number."""
+        if len(known) < len(values):
+            bins[_LEAST] = bins.get(_LEAST, 0) + len(values) - len(known)
         # Less than a rounding error above a border is on it.
         shift = log2(self.base) * BINS_PER_DOUBLING + 1e-9
-        try:
-            if type(values[0]) is int:  # many whole numbers are the same
-                places: dict[int, int] = {}
-                for value, count in Counter(values).items():
-                    place = ceil(log2(value) * BINS_PER_DOUBLING - shift)
-                    places[place] = places.get(place, 0) + count
-                return places
-            return Counter([ceil(doublings * BINS_PER_DOUBLING - shift) for doublings in map(log2, values)])
-        except ValueError:
-            return None
+        for place, count in Counter([ceil(doublings * BINS_PER_DOUBLING - shift) for doublings in map(log2, known)]).items():
+            kept = min(max(place, _LEAST), _MOST)
+            bins[kept] = bins.get(kept, 0) + count
 
     def merge(self, other: "Sketch") -> None:
         """Take in all of another's values; both have the same base."""
