@@ -4,6 +4,8 @@ The gateway (or the proxy) runs alone on one processor; upstream and load share 
 and system time of the whole process tree divided by the requests served: the figure to steer by, as it hardly moves with
 the machine's mood. Throughput and latency do, so read their ratios.
 
+Both write a line for every request to a file.
+
     python -m benchmarks.run [--seconds 5] [--rounds 3] [--json out.json]
 """
 
@@ -11,6 +13,7 @@ import argparse
 import contextlib
 import json
 import os
+import platform
 import shutil
 import socket
 import statistics
@@ -44,16 +47,11 @@ class Figure(NamedTuple):
 
 
 class Process:
-    """A server under measurement, on one processor, with all its children."""
+    """A server under measurement, on one processor, with all its children. `log` takes what it says on its error stream."""
 
-    def __init__(self, command: list[str], cpu: int, env: dict[str, str] | None = None) -> None:
-        self.popen = subprocess.Popen(
-            ["taskset", "-c", str(cpu), *command],
-            env=os.environ | (env or {}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+    def __init__(self, command: list[str], cpu: int, log: Path = Path(os.devnull)) -> None:
+        with log.open("wb") as said:
+            self.popen = subprocess.Popen(["taskset", "-c", str(cpu), *command], stdout=subprocess.PIPE, stderr=said, text=True)
 
     def pids(self) -> list[int]:
         found, waiting = [], [self.popen.pid]
@@ -142,7 +140,7 @@ def nginx(upstream_port: int, cpu: int) -> Iterator[tuple[Process, str]]:
         config.write_text(
             f"""worker_processes 1; daemon off; pid {folder}/pid; error_log /dev/null;
 events {{ worker_connections 4096; }}
-http {{ access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+http {{ access_log {folder}/access.log; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
   uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   upstream up {{ server 127.0.0.1:{upstream_port}; keepalive 128; keepalive_requests 10000000; }}
   server {{ listen 127.0.0.1:{port}; keepalive_requests 10000000; location / {{ proxy_pass http://up; proxy_http_version 1.1;
@@ -180,7 +178,7 @@ def gateway(upstream_port: int, cpu: int) -> Iterator[tuple[Process, str, float]
                 }
             )
         )
-        process = Process([sys.executable, "-m", "llm_gateway", "serve", "--config", str(config)], cpu)
+        process = Process([sys.executable, "-m", "llm_gateway", "serve", "--config", str(config)], cpu, Path(folder) / "log")
         try:
             url = f"http://127.0.0.1:{port}"
             cold_s = wait_until(lambda: answers(url + "/query", NATIVE), 30)
@@ -197,8 +195,8 @@ def median(figures: list[Figure]) -> Figure:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=8, help="each is compared by itself: many short ones, because machines wander")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if not (shutil.which("nginx") or Path("/usr/sbin/nginx").exists()):
@@ -235,16 +233,20 @@ def main() -> int:
 
 def report(rows: dict[str, list[Figure]], idle_mib: float, loaded_mib: float, cold_s: float, path: Path | None) -> None:
     medians = {name: median(figures) for name, figures in rows.items()}
+    print(f"Python {platform.python_version()} ({Path(sys.executable).resolve()})")
     print(f"{'':24} {'CPU us/request':>15} {'requests/s':>11} {'p50 ms':>8} {'p99 ms':>8} {'failures':>9}")
     for name, figure in medians.items():
         print(
             f"{name:24} {figure.cpu_us:15.0f} {figure.requests_per_s:11.0f} {figure.p50_ms:8.2f} {figure.p99_ms:8.2f} {figure.failures:9d}"
         )
-    pairs = list(medians.items())
-    for (_, base), (name, figure) in zip(pairs[::2], pairs[1::2], strict=True):
-        added_ms = figure.p50_ms - base.p50_ms
-        added_p99_ms = figure.p99_ms - base.p99_ms
-        print(f"{name}: {figure.cpu_us / base.cpu_us:.1f}x nginx's CPU, {added_ms:+.2f} ms at p50, {added_p99_ms:+.2f} ms at p99")
+    pairs = list(rows.items())
+    for (base_name, bases), (name, figures) in zip(pairs[::2], pairs[1::2], strict=True):
+        base, figure = medians[base_name], medians[name]
+        ratios = sorted(own.cpu_us / others.cpu_us for own, others in zip(figures, bases, strict=True))
+        print(
+            f"{name}: {statistics.median(ratios):.1f}x nginx's CPU ({ratios[0]:.1f} to {ratios[-1]:.1f} round by round), "
+            f"{figure.p50_ms - base.p50_ms:+.2f} ms at p50, {figure.p99_ms - base.p99_ms:+.2f} ms at p99"
+        )
     print(f"memory: {idle_mib:.0f} MiB idle, {loaded_mib:.0f} MiB after the load; cold start to first answer {cold_s:.2f} s")
     if path is not None:
         document = {name: figure._asdict() for name, figure in medians.items()}

@@ -89,7 +89,7 @@ class Authenticator:
                 return _user_of(caller, credentials.user_id) if caller.key_id else caller
             if self._shows_admin_token(token, credentials.address):
                 return ADMIN
-        elif self._closed or self._keys.any_exist:  # as `is_open`
+        elif not self.is_open:
             _refuse()
         return _named(credentials.user_id) if credentials.user_id else ANONYMOUS
 

@@ -19,11 +19,11 @@ class CallLog:
     def __call__(self, over: Sequence[tuple[Exchange, float]]) -> None:
         """Log calls, each with the time (monotonic seconds) at which it ended."""
         if self._wanted():
-            for exchange, ended_s in over:
-                _write(exchange, ended_s - exchange.received_s)
+            quick("call", [_line(exchange, ended_s - exchange.received_s) for exchange, ended_s in over])
 
 
-def _write(exchange: Exchange, duration_s: float) -> None:
+def _line(exchange: Exchange, duration_s: float) -> tuple[int, dict[str, Any]]:
+    """How severe a call's line is, and what it says."""
     chosen, usage = exchange.chosen, exchange.usage
     line: dict[str, Any] = {
         "correlation_id": exchange.correlation_id,
@@ -45,4 +45,4 @@ def _write(exchange: Exchange, duration_s: float) -> None:
     if exchange.sensitivity is not None and exchange.sensitivity.sensitive:
         line["sensitive"] = True
     served = exchange.failure is None or exchange.failure.http_status < 500
-    quick(logging.INFO if served else logging.WARNING, "call", line)
+    return logging.INFO if served else logging.WARNING, line

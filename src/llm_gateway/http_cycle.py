@@ -24,9 +24,9 @@ class Connection(Protocol):
     is_reading: bool
     paused: asyncio.Future[None] | None
     """Done when the caller has read what was written; None: it has."""
-    transport: asyncio.Transport
 
     def write(self, data: bytes) -> None: ...
+    def write_soon(self, data: bytes) -> None: ...
     async def writable(self) -> None: ...
     def usual_headers(self) -> tuple[bytes, int]: ...
     def usual_beginning(self) -> bytes: ...
@@ -129,7 +129,7 @@ class Cycle:
             self.started = self.answered = True
             ending = "" if self.keeps_alive else "connection: close\r\n"
             head = f"{lines}{ending}content-length: {len(body)}\r\n\r\n"
-            connection.transport.write(b"".join((connection.usual_beginning(), head.encode(), body)))
+            connection.write_soon(b"".join((connection.usual_beginning(), head.encode(), body)))
             connection.done(self)
         return True
 

@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 import httptools
 
 from llm_gateway.api.asgi import CONNECTION
+from llm_gateway.core.together import Together
 from llm_gateway.http_cycle import NO_SCOPE, STATUS_LINES, Cycle, Message
 from llm_gateway.http_head import KnownHead, known_head
 
@@ -73,6 +74,8 @@ class HttpProtocol(asyncio.Protocol):
         self.lost = False
         self.paused: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport
+        self._together = Together.on(self.loop)
+        self._unsent = b""
         self._app: Application = config.loaded_app
         self._server = server_state
         self._app_state = app_state
@@ -298,7 +301,7 @@ class HttpProtocol(asyncio.Protocol):
             if not isinstance(failure, asyncio.CancelledError):
                 _log.exception("serving a request failed")
             if cycle.started:
-                self.transport.close()
+                self.close()
             else:
                 await self._fail(cycle)
             if isinstance(failure, asyncio.CancelledError):
@@ -307,7 +310,7 @@ class HttpProtocol(asyncio.Protocol):
             if not cycle.answered and not self.lost:
                 _log.error("a handler ended without a whole response")
                 if cycle.started:
-                    self.transport.close()
+                    self.close()
                 else:
                     await self._fail(cycle)
         finally:
@@ -329,7 +332,7 @@ class HttpProtocol(asyncio.Protocol):
         self._server.total_requests += 1
         self._current = None
         if not cycle.keeps_alive:
-            self.transport.close()
+            self.close()
             return
         if not self.transport.is_closing():
             if not self.is_reading:
@@ -340,7 +343,28 @@ class HttpProtocol(asyncio.Protocol):
                 self._enter("idle", self.times.idle_s)
 
     def write(self, data: bytes) -> None:
+        """Send, after what is still to be sent."""
+        if self._unsent:
+            self.send_now()
         self.transport.write(data)
+
+    def write_soon(self, data: bytes) -> None:
+        """Send in this turn of the event loop, or right after it, together with others."""
+        if self._unsent or not self._together.joins(self):
+            self.write(data)
+        else:
+            self._unsent = data
+
+    def send_now(self) -> None:
+        """Send what waits for others."""
+        unsent, self._unsent = self._unsent, b""
+        if unsent and not self.lost:
+            self.transport.write(unsent)
+
+    def close(self) -> None:
+        """Close when everything is sent."""
+        self.send_now()
+        self.transport.close()
 
     def cancel(self, cycle: Cycle) -> None:
         """Cancel what serves a request, if it still does."""
@@ -379,7 +403,7 @@ class HttpProtocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """The server stops: finish what is being answered, begin nothing."""
         if self._current is None:
-            self.transport.close()
+            self.close()
         else:
             self._current.keeps_alive = False
 
@@ -406,14 +430,14 @@ class HttpProtocol(asyncio.Protocol):
         elif self._phase == "head" or (self._current is not None and not self._current.started):
             self._refuse(TOO_SLOW)
         else:
-            self.transport.close()
+            self.close()
 
     def _refuse(self, response: bytes) -> None:
         """Hang up, with a word if it cannot be taken for the answer to something else."""
         current = self._current
         if (current is None or current is self._arriving) and not (current is not None and current.started):
-            self.transport.write(response)
-        self.transport.close()
+            self.write(response)
+        self.close()
 
 
 def _parsed(url: bytes) -> tuple[str, bytes, bytes]:

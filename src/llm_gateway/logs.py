@@ -30,6 +30,8 @@ MASK: Final = "[redacted]"
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 """Of the call that this task serves; every line that is logged meanwhile has it."""
 
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
+_LEVEL_NAMES: Final = {level: logging.getLevelName(level).lower() for level in logging.getLevelNamesMapping().values()}
 _hidden: set[str] = set()
 _forms: tuple[str, ...] = ()
 
@@ -108,7 +110,7 @@ class Sink:
             return
         with self._lock:
             if self._chars > self._most_chars:
-                self._lost += 1
+                self._lost += text.count("\n")
                 return
             self._chars += len(text)
             self._lines.append(text)
@@ -143,7 +145,8 @@ class Sink:
             with contextlib.suppress(OSError, ValueError):  # nobody reads any more, and there is no other place to say so
                 self._put(text)
                 if lost:
-                    self._put(_encoded({"lines": lost, "level": "warning", "timestamp": _now(), "event": "log lines were lost"}))
+                    told = {"lines": lost, "level": "warning", "timestamp": _now(), "event": "log lines were lost"}
+                    self._put(_encode_lines([told]).decode())
             with self._lock:
                 self._chars -= len(text)
 
@@ -184,18 +187,18 @@ class _Stream:
     level = logging.INFO
 
 
-def quick(level: int, event: str, fields: dict[str, Any]) -> None:
-    """Log a line that is written for every call: without the processors, at a third of their cost, in the same form."""
+def quick(event: str, lines: Iterable[tuple[int, dict[str, Any]]]) -> None:
+    """Log lines that are written for every call, each with its level: without the processors, many in one go, in the same form."""
     out = _Stream.out
     if out is None:
-        structlog.get_logger().log(level, event, **fields)
-    elif level >= _Stream.level:
-        out.write(masked(_encoded({**fields, "level": logging.getLevelName(level).lower(), "timestamp": _now(), "event": event})))
+        for level, fields in lines:
+            structlog.get_logger().log(level, event, **fields)
+        return
+    now, names = _now(), _LEVEL_NAMES
+    said = [{**fields, "level": names[level], "timestamp": now, "event": event} for level, fields in lines if level >= _Stream.level]
+    if said:
+        out.write(masked(_encode_lines(said).decode()))
         out.flush()
-
-
-def _encoded(line: dict[str, Any]) -> str:
-    return msgspec.json.encode(line).decode() + "\n"
 
 
 def _now() -> str:

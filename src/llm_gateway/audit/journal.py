@@ -31,10 +31,12 @@ MAX_PENDING: Final = 20_000
 """Rows kept in memory while the database takes none."""
 SETTLE_S: Final = 0.02
 """How long a row that nobody waits for may stay alone, for others to come along."""
-GATHER_S: Final = 0.001
-"""How long a row is kept from leaving, where others are likely to come along."""
 BUSY_ROWS: Final = 4
-"""Rows in the last batch from which on that is so."""
+"""Rows in the last batch from which on others are likely to come along: most of what a batch costs is shared by its rows."""
+QUIET_TURNS: Final = 8
+"""Turns of the event loop in which no row came, after which those that came leave."""
+MOST_GATHER_S: Final = 0.006
+"""How long a row is kept from leaving while others come."""
 RETRY_S: Final = 0.1
 RETRY_MAX_S: Final = 1.0
 
@@ -89,6 +91,9 @@ class Journal:
         self._timer: asyncio.Handle | None = None
         self._hurried = False
         self._last_batch_rows = 0
+        self._rows_seen = 0
+        self._quiet_turns = 0
+        self._leaves_s = 0.0
         self._retry_s = RETRY_S
         self._idle: asyncio.Future[None] | None = None
         self.numbers = count(1)
@@ -156,9 +161,21 @@ class Journal:
             self._timer.cancel()
         self._hurried = True
         if self._last_batch_rows >= BUSY_ROWS:
-            self._timer = self._loop.call_later(GATHER_S, self._flush)
+            self._rows_seen, self._quiet_turns = 0, 0
+            self._leaves_s = self._loop.time() + MOST_GATHER_S
+            self._gather()
         else:
             self._timer = self._loop.call_soon(self._flush)
+
+    def _gather(self) -> None:
+        """Look again in the next turn of the loop, until no more come. A loop with nothing to do is through with its turns at once."""
+        rows = len(self._pending)
+        self._quiet_turns = self._quiet_turns + 1 if rows == self._rows_seen else 0
+        self._rows_seen = rows
+        if self._quiet_turns >= QUIET_TURNS or rows >= MAX_BATCH or self._loop.time() >= self._leaves_s:
+            self._flush()
+        else:
+            self._timer = self._loop.call_soon(self._gather)
 
     def _flush(self) -> None:
         self._timer = None

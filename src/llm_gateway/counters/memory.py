@@ -57,11 +57,7 @@ class MemoryCounters:
 
     def reserve_now(self, name: str, demands: Sequence[Demand], lease_us: int, *, granted: bool = False) -> Verdict:
         """As `reserve`. `granted` by somebody else: it is counted, whether or not there is room."""
-        now_us = int(self._monotonic_s() * 1_000_000)  # as `now_us()`
-        if now_us < self._now_us:
-            now_us = self._now_us
-        else:
-            self._now_us = now_us
+        now_us = self.now_us()
         leases, known = self._leases, self.accounts
         if leases and leases[0][0] <= now_us:
             self._reap(now_us)

@@ -56,6 +56,10 @@ _SEAM_END = re.compile(r"[A-Za-z0-9_\-+/=:@.]\Z")
 _SEAM_START = re.compile(r"[A-Za-z0-9_\-+/=:@.]")
 _CHAIN_CHARS = 400
 _PARAGRAPH_CHARS = 24
+_FEWEST_GAPS = 2
+"""Spaces in a text that says something by itself."""
+_SAYS_SOMETHING = re.compile(r"\w[\"']?\s?[:=]\s?[\"'\w]|[\u0e00-\u0eff\u3040-\u9fff]{8}")
+"""A value together with its name, or words of a script without spaces."""
 _IDS = ("/id", "_id", "-id")
 _SPACED_LETTERS = frozenset(letter for letter in map(chr, range(0x590)) if letter.isalpha())
 """Letters of scripts that put spaces between words."""
@@ -127,18 +131,20 @@ class Inspector:
         starts: list[int] = []
         joined: list[str] = []
         position = 0
-        before = 0
+        size_before, alone_before = 0, False
         for _, _, plain in parts:
             size = len(plain)
+            alone = plain.count(" ") >= _FEWEST_GAPS or _SAYS_SOMETHING.search(plain) is not None
             if joined:
-                # Parts that stand for themselves are paragraphs; short ones may belong together, as a name and its value.
-                border = "\n\n" if size >= _PARAGRAPH_CHARS <= before else "\n"
+                # What says something by itself is a paragraph: no other part makes it harmless. A word or a bare value belongs
+                # to what stands beside it, as a name and its value do.
+                border = "\n\n" if alone or alone_before or size >= _PARAGRAPH_CHARS <= size_before else "\n"
                 joined.append(border)
                 position += len(border)
             starts.append(position)
             joined.append(plain)
             position += size
-            before = size
+            size_before, alone_before = size, alone
         for hit in self._scan("".join(joined), 0) if parts else ():
             _keep(found, hit, parts[max(0, bisect_right(starts, hit.start) - 1)][0])
 

@@ -112,6 +112,8 @@ class SharedAccounts(MemoryAccounts):
         self._generation = 0
         self._epoch = 0
         self._dirty: dict[SharedAccount, None] = {}
+        self._unheard: dict[SharedAccount, None] = {}
+        """Those of which there was something to say since everything was last on its way to a store that comes back."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -314,7 +316,8 @@ class SharedAccounts(MemoryAccounts):
     def _say(self) -> None:
         for account in self._taken():
             if not self.line.up:
-                self._tell_by_guess(account)  # it is said with everything else when the store is back
+                self._tell_by_guess(account)
+                self._unheard[account] = None
                 continue
             told, untold, account.told, account.untold = account.told, account.untold, None, 0
             released, account.released = account.released, 0
@@ -339,12 +342,12 @@ class SharedAccounts(MemoryAccounts):
 
     def _everything(self) -> Iterator[Operation]:
         """What the store must hear before anybody asks it anything again."""
-        if self.line.up:  # the last moments of the way back
-            accounts = self._taken()
+        dirty, unheard, self._unheard = self._taken(), self._unheard, {}
+        if self.line.up:  # what happened on the way back
+            accounts = list(dict.fromkeys((*unheard, *dirty)))
         else:
             self._generation += 1
             yield Operation((b"sync", self._process, self._generation))
-            self._taken()
             accounts = [account for account in self._accounts.values() if isinstance(account, SharedAccount)]
         for account in accounts:
             self._tell_by_guess(account)

@@ -180,14 +180,15 @@ class Transport:
         """Send on a warm connection; where there is none, what comes back with the exchange opens one first."""
         if type(wire) is not WireBytes:
             raise Internal("the transport sends cleared bytes only")
-        total_due = asyncio.get_running_loop().time() + deadlines.total_s
         destination, http = wire.destination, wire.http
         pool = self._pools.get((destination.origin, local))
         if pool is None or self._closed:
             pool = self._new_pool(destination.origin, local)
         head = pool.head.write(http)
-        exchange = Exchange(destination.provider, max_response_bytes, deadlines.first_byte_s, deadlines.idle_s, total_due, whole)
         connection = pool.take()
+        loop = asyncio.get_running_loop() if connection is None else connection.loop
+        total_due = loop.time() + deadlines.total_s
+        exchange = Exchange(destination.provider, max_response_bytes, deadlines.first_byte_s, deadlines.idle_s, total_due, whole)
         if connection is None:
             return exchange, self._open_for(exchange, pool, deadlines, head, http.body)
         connection.send(exchange, head, http.body)

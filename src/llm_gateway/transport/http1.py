@@ -13,6 +13,7 @@ import msgspec
 from httptools import HttpParserError, HttpResponseParser
 
 from llm_gateway.core.errors import Internal, LLMGatewayError, ProviderBadResponse, ProviderTimeout, ProviderUnavailable
+from llm_gateway.core.together import Together
 
 BUFFER_BYTES: Final = 256 << 10
 """Unread bytes of one stream above which its connection is not read any more."""
@@ -190,11 +191,7 @@ class Exchange(msgspec.Struct, eq=False):
         """The answer is complete: its connection is somebody else's now."""
         self.complete = True
         self._connection = None
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+        self._wake()
 
     def moved(self) -> None:
         """Something of the answer has arrived, but not all."""
@@ -224,7 +221,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_due", "_ended", "_exchange", "_head", "_head_bytes", "_header_count", "_on_free", "_on_lost", "_parser", "_paused",
-        "_reusable", "_timer", "address", "idle_until", "loop", "on_body", "transport",
+        "_reusable", "_timer", "_together", "_unsent", "address", "idle_until", "loop", "on_body", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -241,6 +238,8 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._exchange: Exchange | None = None
         self.transport: asyncio.Transport | None = None
+        self._together = Together.on(loop)
+        self._unsent = b""
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._paused = False
@@ -270,7 +269,16 @@ class Connection(asyncio.Protocol):
         due = exchange.begin(self)
         if self._timer is None or due < self._due:
             self._arm(due)
-        transport.write(head + body)
+        if self._together.joins(self):
+            self._unsent = head + body
+        else:
+            transport.write(head + body)
+
+    def send_now(self) -> None:
+        """Write the request that waits for others of this turn."""
+        unsent, self._unsent = self._unsent, b""
+        if unsent and self.transport is not None:
+            self.transport.write(unsent)
 
     def resume(self) -> None:
         """The reader has caught up."""
@@ -281,6 +289,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once, without sending what is still unsent."""
         self._exchange = None
+        self._unsent = b""
         if self.transport is not None:
             self.transport.abort()
 
@@ -380,12 +389,12 @@ class Connection(asyncio.Protocol):
         transport = self.transport
         if transport is None:
             return
-        if reusable and not transport.is_closing() and not transport.get_write_buffer_size():
+        if reusable and not self._unsent and not transport.is_closing() and not transport.get_write_buffer_size():
             if self._paused:
                 self.resume()
             self._on_free(self)
         else:
-            transport.abort()
+            self.abort()
 
     # Deadlines
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_gateway.api.asgi import CONNECTION
+from llm_gateway.core.together import Together
 from llm_gateway.http_cycle import HIGH_WATER_BYTES
 from llm_gateway.http_protocol import MAX_HEAD_BYTES, MAX_URL_BYTES, HttpProtocol, Times
 
@@ -99,6 +100,45 @@ async def test_a_connection_serves_one_request_after_the_other_in_order() -> Non
         said = await server.ask(requests + b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     bodies = [part.split(b"\r\n\r\n")[1] for part in said.split(b"HTTP/1.1 200 OK\r\n")[1:]]
     assert bodies == [*(b"POST /%d %d" % (n, n) for n in range(9)), b"GET /last "]
+
+
+async def whole(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Answers in one piece where it may; every third path is answered as any application does."""
+    body = await body_of(receive)
+    said = b"%s %s" % (scope["path"].encode(), body)
+    if int(scope["path"][1:]) % 3 == 0 or not scope["extensions"][CONNECTION].answer("x-whole: 1\r\n", said):
+        await answer(send, said)
+
+
+async def test_answers_that_wait_for_others_come_in_order_and_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    still = Together(SimpleNamespace(time=lambda: 0.0, call_soon=loop.call_soon))  # all is one turn
+    monkeypatch.setattr(Together, "on", lambda _: still)
+    requests = b"".join(b"POST /%d HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n%d" % (n, n) for n in range(9))
+    last = b"POST /10 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    async with serving(whole) as server:
+        said = await asyncio.gather(*(server.ask(requests + last) for _ in range(3)))
+    for each in said:
+        bodies = [part.split(b"\r\n\r\n")[1] for part in each.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+        assert bodies == [*(b"/%d %d" % (n, n) for n in range(9)), b"/10 "]
+        assert each.count(b"x-whole") == 7
+
+
+async def test_what_waits_is_sent_before_whatever_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    never = Together(SimpleNamespace(time=lambda: 0.0, call_soon=lambda _: None))
+    never.joins(SimpleNamespace())
+    monkeypatch.setattr(Together, "on", lambda _: never)
+    async with serving(whole) as server:
+        asked = loop.create_task(server.ask(b"POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"))
+        while not server.state.total_requests:
+            await asyncio.sleep(0)
+        for connection in list(server.state.connections):
+            connection.shutdown()
+        assert (await asked).endswith(b"/1 ")
+        both = b"".join(b"POST /%d HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % n for n in (1, 3))
+        said = await server.ask(both, until=b"/3 ")
+        assert said.index(b"/1 ") < said.index(b"/3 "), "what comes later sends it too"
 
 
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nx-trailer: 1\r\n\r\n"

@@ -11,7 +11,7 @@ from tests.unit.llm_gateway.audit.trails import KEY, anchor, intent, outcome
 from llm_gateway.audit import journal as module
 from llm_gateway.audit import tables
 from llm_gateway.audit.chain import Chain
-from llm_gateway.audit.journal import MAX_BATCH, Journal
+from llm_gateway.audit.journal import BUSY_ROWS, MAX_BATCH, MOST_GATHER_S, QUIET_TURNS, Journal
 from llm_gateway.core.errors import AuditUnavailable
 
 
@@ -83,6 +83,67 @@ async def test_alone_it_is_committed_a_little_later(store: HandStore, journal: C
     queue.add(outcome(1))
     await until(lambda: queue.waiting_rows == 0)
     assert kinds(store) == ["anchor", "outcome"]
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def coming_one_by_one(queue: Journal, calls: range, turns_between: int) -> None:
+    waiting = []
+    for call in calls:
+        waiting.append(asyncio.ensure_future(queue.commit(intent(call))))
+        await turns(turns_between)
+    await asyncio.gather(*waiting)
+
+
+async def test_where_many_came_last_time_rows_leave_together_as_long_as_others_come(
+    store: HandStore, journal: Callable[..., Journal]
+) -> None:
+    queue = journal()
+    await asyncio.gather(*(queue.commit(intent(call)) for call in range(1, BUSY_ROWS + 1)))
+    await coming_one_by_one(queue, range(11, 21), QUIET_TURNS - 2)
+    assert store.batches == 2
+    await coming_one_by_one(queue, range(21, 23), QUIET_TURNS + 4)
+    assert store.batches == 4
+
+
+async def test_where_few_came_nobody_waits_for_others(store: HandStore, journal: Callable[..., Journal]) -> None:
+    queue = journal()
+    await asyncio.gather(*(queue.commit(intent(call)) for call in range(1, BUSY_ROWS)))
+    store.held = True
+    waiting = asyncio.ensure_future(queue.commit(intent(11)))
+    await turns(3)
+    assert store.asked
+    store.commit()
+    await waiting
+
+
+class FastLoop:
+    """The loop, on whose clock every look takes a millisecond."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.looks = 0
+
+    def time(self) -> float:
+        self.looks += 1
+        return self.looks / 1_000
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.loop, name)
+
+
+async def test_rows_leave_in_time_though_others_come_without_end(
+    store: HandStore, journal: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = journal()
+    await asyncio.gather(*(queue.commit(intent(call)) for call in range(1, BUSY_ROWS + 1)))
+    monkeypatch.setattr(queue, "_loop", FastLoop())
+    await coming_one_by_one(queue, range(11, 61), 1)
+    assert 50 / (MOST_GATHER_S * 1_000) / 2 <= store.batches - 1 <= 50 / (MOST_GATHER_S * 1_000) * 2
+    assert [row.call for row in store.rows()] == [*range(BUSY_ROWS + 1), *range(11, 61)]
 
 
 async def test_a_reader_who_leaves_takes_nobody_along_and_his_row_stays(store: HandStore, journal: Callable[..., Journal]) -> None:

@@ -72,6 +72,23 @@ HIDING = [
 ]
 
 
+HIDING_WORDS = ["TEMPLATE", "a novel", "fiction", "in 1998", "Who was", "sha256", "commit", "trace id", "footballer", "quiz"]
+
+
+@pytest.mark.parametrize("word", HIDING_WORDS)
+@pytest.mark.parametrize("secret", [*HIDEABLE, "Anna Fox has HIV", "患者王小明被诊断患有精神分裂症"])
+def test_a_word_in_another_message_hides_nothing(secret: str, word: str, inspector: Inspector) -> None:
+    assert inspector.judge([("/0", secret)]).sensitive
+    assert inspector.judge([("/0", secret), ("/1", word)]).sensitive
+    assert inspector.judge([("/0", word), ("/1", secret)]).sensitive
+
+
+def test_a_name_beside_a_bare_value_tells_what_it_is(inspector: Inspector) -> None:
+    digest = "5a43e0df7ec4d979341cf38ed67a8d7f348c894b"
+    assert inspector.judge([("/0", "api_key"), ("/1", digest)]).sensitive
+    assert not inspector.judge([("/0", "commit"), ("/1", digest), ("/2", "token")]).sensitive
+
+
 @pytest.mark.parametrize("hiding", HIDING)
 @pytest.mark.parametrize("secret", HIDEABLE)
 def test_another_paragraph_or_message_hides_nothing(secret: str, hiding: str, inspector: Inspector) -> None:

@@ -250,6 +250,25 @@ async def test_what_could_not_be_told_while_the_store_was_lost_is_told_when_it_i
     assert await one.read(KEY) == Standing(3 * TEN, 0)
 
 
+async def test_what_happens_while_the_store_is_told_everything_is_told_too(world: World, server: Valkey) -> None:
+    async with Proxy(server.port) as proxy:
+        one = await world.process("p1", url=proxy.url)
+        hold = held(await one.reserve([Claim(KEY, 10 * TEN)], 4 * TEN))
+        proxy.delay_s = 0.2
+        server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        async with asyncio.timeout(30):
+            while one._generation < 2:  # what it says of itself is on its way
+                await asyncio.sleep(0.002)
+        assert not one.line.up
+        world.charge(one, KEY, 3 * TEN)
+        one.release(hold)
+        await back(one)
+        await settled(one)
+        two = await world.process("p2")
+        assert await two.read(KEY) == Standing(3 * TEN, 0)
+        await one.aclose()
+
+
 async def test_a_dead_process_s_money_counts_as_the_ledger_has_it(world: World) -> None:
     one, two = await world.process("p1"), await world.process("p2")
     held(await one.reserve([Claim(KEY, 10 * TEN)], 8 * TEN))

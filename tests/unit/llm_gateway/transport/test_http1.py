@@ -1,12 +1,15 @@
 """transport/http1.py: an answer is the same however its bytes are cut."""
 
 import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_gateway.core.errors import ProviderBadResponse
+from llm_gateway.core.errors import ProviderBadResponse, ProviderUnavailable
+from llm_gateway.core.together import Together
 from llm_gateway.transport.http1 import BUFFER_BYTES, MAX_HEADERS, Connection, Exchange
 
 
@@ -170,3 +173,52 @@ async def test_bytes_on_an_idle_connection_end_it() -> None:
     connection.data_received(b"HTTP/1.1 200 OK\r\n\r\n")
     assert wire.closed
     connection.connection_lost(None)
+
+
+def together_for_ever(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """Requests wait until what is given is called."""
+    due: list[Callable[[], None]] = []
+    still = Together(SimpleNamespace(time=lambda: 0.0, call_soon=due.append))
+    assert not still.joins(SimpleNamespace()), "the first of the turn"
+    monkeypatch.setattr(Together, "on", lambda _: still)
+    return due
+
+
+async def test_requests_of_a_turn_leave_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = together_for_ever(monkeypatch)
+    (*_, first, _), (*_, second, _) = started(), started()
+    assert first.written == second.written == b""
+    (send,) = due
+    send()
+    assert first.written == second.written == b"GET / HTTP/1.1\r\n\r\n"
+
+
+async def test_a_request_that_is_given_up_before_it_leaves_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = together_for_ever(monkeypatch)
+    connection, exchange, wire, _ = started()
+    exchange.abort()
+    due[0]()
+    assert wire.closed
+    assert wire.written == b""
+    connection.connection_lost(None)
+
+
+async def test_an_answer_to_a_request_that_has_not_left_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = together_for_ever(monkeypatch)
+    connection, exchange, wire, free = started()
+    connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+    assert exchange.complete
+    assert wire.closed
+    assert free == []
+    due[0]()
+    assert wire.written == b""
+
+
+async def test_a_connection_that_is_lost_before_its_request_leaves_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = together_for_ever(monkeypatch)
+    connection, exchange, wire, _ = started()
+    connection.connection_lost(None)
+    due[0]()
+    assert wire.written == b""
+    with pytest.raises(ProviderUnavailable):
+        await exchange.headers_arrived()
