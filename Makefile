@@ -2,7 +2,7 @@
 PYTHON ?= python3
 UV = .tools/bin/uv
 RUN = .venv/bin
-# What most users run: Debian's, Ubuntu's and the image's Python are built with profiles of real programs, pyenv's is not and takes a tenth longer.
+# What most users run: Debian's, Ubuntu's and the image's Python are built with profiles of real programs, pyenv's is not and takes up to a tenth longer.
 BENCH_PYTHON ?= $(shell /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
 BENCH = .venv-bench/bin
 
@@ -25,8 +25,8 @@ check: setup  ## formatting, lint, types, import contracts
 	$(RUN)/lint-imports
 
 bench: $(UV)  ## CPU, throughput, latency and memory beside a plain reverse proxy
-	@UV_PROJECT_ENVIRONMENT=.venv-bench $(UV) sync --frozen --quiet --no-dev --python $(BENCH_PYTHON)
-	$(BENCH)/python -m compileall -q src  # as an installed gateway is: else every start compiles it anew where bytecode is not kept
+	@UV_PROJECT_ENVIRONMENT=.venv-bench $(UV) sync --frozen --quiet --no-dev --compile-bytecode --python $(BENCH_PYTHON)
+	$(BENCH)/python -m compileall -q src  # with the line above as an installed gateway is: else every start compiles it anew where bytecode is not kept
 	$(BENCH)/python -m benchmarks.run
 
 setup: .venv/.complete

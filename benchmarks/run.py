@@ -4,9 +4,9 @@ The gateway (or the proxy) runs alone on one processor; upstream and load share 
 and system time of the whole process tree divided by the requests served: the figure to steer by, as it hardly moves with
 the machine's mood. Throughput and latency do, so read their ratios.
 
-Both write a line for every request to a file.
+Both write a line for every request to a file; with `--no-logs` neither does.
 
-    python -m benchmarks.run [--seconds 5] [--rounds 3] [--json out.json]
+    python -m benchmarks.run [--seconds 5] [--rounds 3] [--no-logs] [--json out.json]
 """
 
 import argparse
@@ -131,7 +131,7 @@ def upstream(cpu: int) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def nginx(upstream_port: int, cpu: int) -> Iterator[tuple[Process, str]]:
+def nginx(upstream_port: int, cpu: int, *, logs: bool) -> Iterator[tuple[Process, str]]:
     binary = shutil.which("nginx") or "/usr/sbin/nginx"
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -140,8 +140,8 @@ def nginx(upstream_port: int, cpu: int) -> Iterator[tuple[Process, str]]:
         config.write_text(
             f"""worker_processes 1; daemon off; pid {folder}/pid; error_log /dev/null;
 events {{ worker_connections 4096; }}
-http {{ access_log {folder}/access.log; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
-  uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+http {{ access_log {f"{folder}/access.log" if logs else "off"}; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b;
+  fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   upstream up {{ server 127.0.0.1:{upstream_port}; keepalive 128; keepalive_requests 10000000; }}
   server {{ listen 127.0.0.1:{port}; keepalive_requests 10000000; location / {{ proxy_pass http://up; proxy_http_version 1.1;
     proxy_set_header Connection ""; proxy_buffering off; }} }} }}"""
@@ -156,14 +156,14 @@ http {{ access_log {folder}/access.log; client_body_temp_path {folder}/a; proxy_
 
 
 @contextlib.contextmanager
-def gateway(upstream_port: int, cpu: int) -> Iterator[tuple[Process, str, float]]:
+def gateway(upstream_port: int, cpu: int, *, logs: bool) -> Iterator[tuple[Process, str, float]]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
         config.write_text(
             json.dumps(
                 {
-                    "server": {"port": port, "host": "127.0.0.1", "data_dir": folder},
+                    "server": {"port": port, "host": "127.0.0.1", "data_dir": folder, "log_level": "info" if logs else "warning"},
                     "providers": {"openai": {"endpoint": f"http://127.0.0.1:{upstream_port}/v1", "model": "gpt-4o"}},
                     "routing": {"health_interval_s": 3600},
                     "rate_limiting": {
@@ -197,6 +197,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=8, help="each is compared by itself: many short ones, because machines wander")
+    parser.add_argument("--no-logs", dest="logs", action="store_false", help="neither nginx nor the gateway logs requests")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if not (shutil.which("nginx") or Path("/usr/sbin/nginx").exists()):
@@ -205,7 +206,11 @@ def main() -> int:
     cpus = sorted(os.sched_getaffinity(0))
     own, other = cpus[0], cpus[-1]
     rows: dict[str, list[Figure]] = {}
-    with upstream(other) as port, nginx(port, own) as (proxy, proxy_url), gateway(port, own) as (process, url, cold_s):
+    with (
+        upstream(other) as port,
+        nginx(port, own, logs=options.logs) as (proxy, proxy_url),
+        gateway(port, own, logs=options.logs) as (process, url, cold_s),
+    ):
         idle_mib = process.memory_mib()
         plan = [
             ("nginx, unary", proxy, proxy_url, OPENAI, 64, 0),
